@@ -1,0 +1,92 @@
+# Needs GNU make, sh and Python 3.11 or newer. `make help` lists what there is.
+#
+#   make run                       see it work
+#   make test                      see it proved
+#   make unit ARGS="-k drain -x"   ARGS goes to pytest
+#   make test SYSTEM=no            never install system packages (as root on Debian, missing ones are installed)
+#   make run PYTHON=/path/python   choose the interpreter that .venv is made from
+
+SHELL  := /bin/sh
+PYTHON ?=
+ARGS   ?=
+SYSTEM ?= yes
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+# The lock files are complete, so nothing is resolved; every file must have its recorded hash.
+PIP_INSTALL := $(PY) -m pip install -qq --no-input --disable-pip-version-check --no-deps --require-hashes
+# The header of a lock names this command, not the machine it ran on.
+COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
+	--custom-compile-command 'make lock' $(LOCK_FLAGS)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test lint format unit wire docs lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/run.stamp ## Start the demo upstream and the gateway in front of it, with curl lines to try
+	@exec $(PY) -m gateway demo -c gateway.toml
+
+test: $(VENV)/test.stamp foreign lint ## Everything: lint, types, all tests (a few minutes)
+	$(PY) -m pytest -ra $(ARGS)
+
+lint: $(VENV)/test.stamp ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV)/test.stamp ## Put the source in its form
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+unit: $(VENV)/test.stamp ## Only the fast tests: no server, nothing foreign
+	$(PY) -m pytest -m "not wire and not foreign and not slow" $(ARGS)
+
+wire: $(VENV)/test.stamp ## Only the tests with the real server
+	$(PY) -m pytest -ra -m wire $(ARGS)
+
+docs: $(VENV)/test.stamp ## Write the generated pages anew
+	$(PY) -m docs.generate
+
+lock: ## Work out the pins anew (needs uv); LOCK_FLAGS=--upgrade takes the newest
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	$(COMPILE) pyproject.toml -o deploy/requirements.lock
+	$(COMPILE) --group build -o deploy/build.lock
+	$(COMPILE) pyproject.toml --group test -c deploy/requirements.lock -c deploy/build.lock -o tests/requirements.lock
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) tests/foreign/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	rm -f .coverage .coverage.*
+	find gateway tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A foreign part that cannot be had is not an error: its tests skip and say why.
+.PHONY: foreign
+foreign:
+	@SYSTEM=$(SYSTEM) sh tests/foreign/provide.sh
+
+$(VENV)/run.stamp: deploy/requirements.lock $(PY)
+	@echo "installing deploy/requirements.lock into $(VENV)"
+	@$(PIP_INSTALL) -r deploy/requirements.lock
+	@touch $@
+
+$(VENV)/test.stamp: tests/requirements.lock $(PY)
+	@echo "installing tests/requirements.lock into $(VENV)"
+	@$(PIP_INSTALL) -r tests/requirements.lock
+	@touch $@
+
+# The first of these that is new enough and can make environments. It is tried, not only looked for: version managers
+# put names on the path that do not run. The .pth file makes `python -m gateway` work from every directory.
+$(PY):
+	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "making $(VENV) with $$("$$python" --version)"; \
+	    "$$python" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }; \
+	    exec $(PY) -c 'import pathlib, sysconfig; \
+	pathlib.Path(sysconfig.get_path("purelib"), "slowgate.pth").write_text("$(CURDIR)\n")'; \
+	  fi; \
+	done; \
+	echo "No Python 3.11 or newer that can make environments was found (tried: $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11))." >&2; \
+	echo "On Debian and Ubuntu: apt-get install python3-venv. Elsewhere: make PYTHON=/path/to/python3.11 ..." >&2; \
+	exit 1
