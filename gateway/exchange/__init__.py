@@ -1,0 +1,1 @@
+"""What is true about one exchange: pure values, without clock, log or I/O."""

@@ -1,0 +1,27 @@
+"""One try at one endpoint."""
+
+from dataclasses import dataclass
+
+from gateway.exchange.failure import Failure
+from gateway.exchange.message import Fields
+from gateway.exchange.target import Endpoint
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is asked of one endpoint, and what came of it."""
+
+    endpoint: Endpoint
+    target: str = ""
+    """Path and query to send, octet for octet."""
+    fields: Fields | None = None
+    """Field lines to send, in order, framing fields excluded: the transport adds exactly one framing."""
+    started: float = 0.0
+    fresh: bool = False
+    """Whether it must have a new connection: one that repairs a stale connection cannot risk another."""
+    reused: bool = False
+    """Whether a kept-alive connection carried it (set when the connection is taken)."""
+    answered: bool = False
+    """Whether any octet of an answer came."""
+    failure: Failure | None = None
+    status: int | None = None

@@ -1,0 +1,145 @@
+"""The chunked coding, decoded strictly and incrementally (RFC 9112 section 7.1). Pure: octets in, content out.
+
+Strict means that no two readers can differ about it: sizes are hex digits only, lines end in CRLF, data is followed by
+CRLF exactly. Extensions and trailers are read, bounded and dropped.
+"""
+
+MAX_SIZE_LINE_OCTETS = 8 * 1024
+"""A chunk's size with its extensions."""
+MAX_SIZE_DIGITS = 16
+MAX_TRAILER_OCTETS = 64 * 1024
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
+
+
+class ChunkedDecoder:
+    """Decodes one body. Feed it until it is ``over``: at its end, or where it is ``broken``.
+
+    Three places to be in: inside a chunk (``_left`` > 0 octets of data to come, then its CRLF), before a size line,
+    or in the trailer section, whose empty line ends the body. What cannot be judged yet waits in ``_held``.
+    """
+
+    __slots__ = ("_held", "_left", "_trailer_octets", "broken", "over", "rest")
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._left = 0
+        """Octets to come of the present chunk: its data and the CRLF after it."""
+        self._trailer_octets = -1
+        """Octets of the trailer section so far; -1 before the last chunk."""
+        self.over = False
+        """Whether there is nothing more to decode."""
+        self.broken: str | None = None
+        """What is wrong with the coding; all content before that place was returned."""
+        self.rest = b""
+        """What came behind the body's end."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take octets as they arrived; return the content among them in one piece. Not to be called once over."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        pieces: list[bytes] = []
+        at = 0
+        end = len(data)
+        while at < end and not self.over:
+            if self._left:
+                at = self._data(data, at, end, pieces)
+            elif self._trailer_octets >= 0:
+                at = self._trailer_line(data, at)
+            else:
+                # Nearly every size line is a few digits and has come whole; what is not takes the slow way.
+                stop = data.find(b"\r\n", at, at + MAX_SIZE_DIGITS + 2)
+                digits = data[at:stop] if stop > at else b"?"
+                if digits.strip(_HEX_DIGITS):
+                    at = self._size_line(data, at)
+                    continue
+                at = stop + 2
+                left = self._begin(int(digits, 16))
+                stop = at + left
+                if left and stop <= end and data[stop - 2 : stop] == b"\r\n":
+                    pieces.append(data[at : stop - 2])
+                    self._left = 0
+                    at = stop
+        if self.over and at < end:
+            self.rest = data[at:]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body came to its own end."""
+        return self.over and self.broken is None
+
+    @property
+    def place(self) -> str:
+        """Where decoding stands, for whoever must say where a body was cut."""
+        if self._trailer_octets >= 0:
+            return "in its trailer section"
+        return "inside a chunk" if self._left else "before the last chunk"
+
+    def _data(self, data: bytes, at: int, end: int, pieces: list[bytes]) -> int:
+        """Take the data of a chunk, and the CRLF after it, as far as they came; return where the next thing begins."""
+        content = min(self._left - 2, end - at)
+        if content:
+            pieces.append(data[at : at + content])
+            self._left -= content
+            at += content
+        if self._left > 2 or at == end:
+            return at
+        ending = data[at : at + 2]
+        if ending == b"\r\n":
+            self._left = 0
+        elif ending == b"\r":
+            self._held = ending
+        else:
+            self._break("a chunk is not followed by CRLF")
+        return at + len(ending)
+
+    def _begin(self, size: int) -> int:
+        """Begin a chunk of ``size`` octets; the last one has none. Return how many octets are to come of it."""
+        if size:
+            self._left = size + 2
+        else:
+            self._trailer_octets = 0
+        return self._left
+
+    def _size_line(self, data: bytes, at: int) -> int:
+        """Read a chunk's size line at ``at``; return where the next thing begins."""
+        line, after = self._line(data, at, MAX_SIZE_LINE_OCTETS)
+        if line is None:
+            return after
+        size, extended, _ = line.partition(b";")
+        if extended:
+            size = size.rstrip(b" \t")
+        if not size or size.strip(_HEX_DIGITS) or len(size) > MAX_SIZE_DIGITS:
+            self._break("a chunk's size is not a hexadecimal number")
+            return after
+        self._begin(int(size, 16))
+        return after
+
+    def _trailer_line(self, data: bytes, at: int) -> int:
+        line, after = self._line(data, at, MAX_TRAILER_OCTETS - self._trailer_octets)
+        if line is None:
+            return after
+        self._trailer_octets += after - at
+        if not line:
+            self.over = True
+        return after
+
+    def _line(self, data: bytes, at: int, limit: int) -> tuple[bytes | None, int]:
+        """Return the line at ``at`` and where the next one begins; None for a line still incomplete, or refused."""
+        end = data.find(b"\r\n", at, at + limit + 2)
+        line = data[at : end if end >= 0 else at + limit + 2]
+        body = line[:-1] if end < 0 and line.endswith(b"\r") else line
+        if b"\n" in body or b"\r" in body or b"\0" in body:
+            self._break("a carriage return, a line feed or a NUL stands in a line of the chunked coding")
+        elif end >= 0:
+            return line, end + 2
+        elif len(body) > limit:
+            self._break(f"a line of the chunked coding is longer than {limit} octets")
+        else:
+            self._held = line
+        return None, len(data)
+
+    def _break(self, why: str) -> None:
+        self.over = True
+        self.broken = why

@@ -1,0 +1,69 @@
+"""The exchange: one downstream request and all that becomes of it, handed from phase to phase."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gateway.exchange.attempt import Attempt
+from gateway.exchange.failure import Failure
+from gateway.exchange.message import Reply, RequestHead, Upload
+from gateway.exchange.outcome import Outcome
+
+if TYPE_CHECKING:
+    from gateway.exchange.route import Route
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The record of one request. Times are seconds on one monotonic clock, read at the edges and passed in.
+
+    ``at_finish`` is how every acquired thing is given back: whoever acquires says in the same line how it is released.
+    """
+
+    id: str
+    request: RequestHead
+    started: float
+    upload: Upload | None = None
+    trusted_peer: bool = False
+    """Whether the client is a configured peer whose forwarding fields are believed."""
+    route: "Route | None" = None
+    attempts: list[Attempt] = field(default_factory=list)
+    reply: Reply | None = None
+    failure: Failure | None = None
+    outcome: Outcome | None = None
+
+    head_at: float | None = None
+    """When the upstream's head (or our own) was there."""
+    committed_at: float | None = None
+    """When the head was handed to the server to go out."""
+    first_byte_at: float | None = None
+    """When the first octet of the body was there."""
+    finished_at: float | None = None
+    longest_gap_seconds: float = 0.0
+    chunks: int = 0
+    relayed_bytes: int = 0
+    """Body octets handed downstream."""
+    received_bytes: int = 0
+    """Body octets taken from the client."""
+    upload_done: bool = False
+    """Whether every octet of the request's body was read from the client."""
+    _releases: list[Callable[[], object]] = field(default_factory=list)
+
+    def at_finish(self, release: Callable[[], object]) -> None:
+        """Promise to call ``release`` once when the exchange ends, last promise first."""
+        self._releases.append(release)
+
+    def fail(self, failure: Failure) -> None:
+        """Write down why it ended. The first reason stays: what follows from it is not a second one."""
+        if self.failure is None:
+            self.failure = failure
+
+    def take_releases(self) -> list[Callable[[], object]]:
+        """Hand over the promises in the order they must be kept; a second call gets none."""
+        releases, self._releases = self._releases[::-1], []
+        return releases
+
+    @property
+    def status(self) -> int | None:
+        """The status that went downstream, or None if no head went out."""
+        return self.reply.head.status if self.reply is not None and self.committed_at is not None else None

@@ -1,0 +1,114 @@
+"""Everything that can go wrong with an exchange, each with the side it happened on and what a client is told.
+
+This table is the only place where an error becomes a status. Proxy-Status error types are those of RFC 9209
+section 2.3; a failure that can only happen after the head went out has no status.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Side(Enum):
+    """Where a failure happened."""
+
+    DOWNSTREAM = "downstream"
+    GATEWAY = "gateway"
+    UPSTREAM = "upstream"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One way to fail."""
+
+    code: str
+    side: Side
+    status: int | None
+    proxy_error: str
+    title: str
+    retry_after_seconds: int | None = None
+    unsent: bool = False
+    """True where the request cannot have reached the upstream, so that trying again is always safe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong once: a kind and the particulars, which never hold a secret."""
+
+    kind: Kind
+    detail: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Further fields of the reply that tells it, such as Allow."""
+
+    def __str__(self) -> str:
+        return f"{self.kind.code}: {self.detail}" if self.detail else self.kind.code
+
+
+class FailureError(Exception):
+    """A failure on its way to the spine. It is never an OSError: the server takes those for the client's socket."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+class Interruption(BaseException):
+    """Thrown into a waiting exchange by an interrupter: its client left, a deadline passed, shutdown is over.
+
+    Not an Exception, so that no library on the way takes it for an error of its own.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+class Abort(BaseException):
+    """Said to the server: end this client's connection so that the message looks cut, and say nothing more."""
+
+
+_DOWN, _GATE, _UP = Side.DOWNSTREAM, Side.GATEWAY, Side.UPSTREAM
+
+BAD_REQUEST = Kind("bad_request", _DOWN, 400, "http_request_error", "Bad request")
+TARGET_REFUSED = Kind("target_refused", _DOWN, 400, "http_request_error", "Request target refused")
+UPLOAD_CUT = Kind("upload_cut", _DOWN, 400, "http_request_error", "Request body incomplete")
+UPLOAD_TIMEOUT = Kind("upload_timeout", _DOWN, 408, "http_request_error", "Request body too slow")
+HEAD_TIMEOUT = Kind("head_timeout", _DOWN, 408, "http_request_error", "Request head too slow")
+BODY_TOO_LARGE = Kind("body_too_large", _DOWN, 413, "http_request_error", "Request body too large")
+TARGET_TOO_LONG = Kind("target_too_long", _DOWN, 414, "http_request_error", "Request line too long")
+EXPECTATION_FAILED = Kind("expectation_failed", _DOWN, 417, "http_request_error", "Expectation failed")
+FIELDS_TOO_LARGE = Kind("fields_too_large", _DOWN, 431, "http_request_error", "Request header fields too large")
+METHOD_NOT_ALLOWED = Kind("method_not_allowed", _DOWN, 405, "http_request_denied", "Method not allowed")
+CODING_UNSUPPORTED = Kind("coding_unsupported", _DOWN, 501, "http_request_error", "Transfer coding not supported")
+METHOD_UNSUPPORTED = Kind("method_unsupported", _DOWN, 501, "http_request_denied", "Method not supported")
+VERSION_UNSUPPORTED = Kind("version_unsupported", _DOWN, 505, "http_request_error", "HTTP version not supported")
+CLIENT_GONE = Kind("client_gone", _DOWN, None, "", "The client left")
+CLIENT_STALLED = Kind("client_stalled", _DOWN, None, "", "The client stopped reading")
+
+NO_ROUTE = Kind("no_route", _GATE, 404, "destination_not_found", "No route")
+DRAINING = Kind("draining", _GATE, 503, "proxy_internal_response", "Shutting down", retry_after_seconds=1)
+OVERLOADED = Kind("overloaded", _GATE, 503, "connection_limit_reached", "Overloaded", retry_after_seconds=1)
+TOTAL_TIMEOUT = Kind("total_timeout", _GATE, 504, "http_response_timeout", "The exchange took too long")
+DRAINED = Kind("drained", _GATE, 503, "proxy_internal_response", "Ended by shutdown", retry_after_seconds=1)
+INTERNAL = Kind("internal", _GATE, 500, "proxy_internal_error", "Internal error")
+
+DNS_FAILED = Kind("dns_failed", _UP, 502, "dns_error", "Upstream name not resolved", unsent=True)
+CONNECT_REFUSED = Kind("connect_refused", _UP, 502, "connection_refused", "Upstream refused to connect", unsent=True)
+CONNECT_FAILED = Kind("connect_failed", _UP, 502, "destination_ip_unroutable", "Upstream not reachable", unsent=True)
+CONNECT_TIMEOUT = Kind("connect_timeout", _UP, 504, "connection_timeout", "Upstream connect timed out", unsent=True)
+TLS_FAILED = Kind("tls_failed", _UP, 502, "tls_protocol_error", "TLS with the upstream failed", unsent=True)
+TLS_UNTRUSTED = Kind("tls_untrusted", _UP, 502, "tls_certificate_error", "Upstream certificate refused", unsent=True)
+SEND_FAILED = Kind("send_failed", _UP, 502, "connection_terminated", "Upstream stopped reading the request")
+SEND_TIMEOUT = Kind("send_timeout", _UP, 504, "connection_write_timeout", "Upstream took the request too slowly")
+HEAD_MISSING = Kind("head_missing", _UP, 502, "connection_terminated", "Upstream closed without an answer")
+HEAD_INVALID = Kind("head_invalid", _UP, 502, "http_protocol_error", "Upstream answer not understood")
+HEAD_TOO_LARGE = Kind(
+    "head_too_large", _UP, 502, "http_response_header_section_size", "Upstream answer's header fields too large"
+)
+UPGRADE_REFUSED = Kind("upgrade_refused", _UP, 502, "http_upgrade_failed", "Upstream switched protocols unasked")
+FIRST_BYTE_TIMEOUT = Kind("first_byte_timeout", _UP, 504, "http_response_timeout", "Upstream did not answer in time")
+IDLE_TIMEOUT = Kind("idle_timeout", _UP, 504, "connection_read_timeout", "Upstream fell silent")
+BODY_CUT = Kind("body_cut", _UP, 502, "http_response_incomplete", "Upstream body ended early")
+BODY_INVALID = Kind("body_invalid", _UP, 502, "http_protocol_error", "Upstream body framing broken")
+
+KINDS: tuple[Kind, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Kind))
+"""Every kind, in the order above; the documentation's table of failures is made from it."""

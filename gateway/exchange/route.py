@@ -1,0 +1,87 @@
+"""What a route is once `gateway.toml` has been read: plain values, compiled for speed, shared by all its exchanges."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+from gateway.exchange.target import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds each part of an exchange may take; None where it may take for ever."""
+
+    connect: float | None = 5.0
+    first_byte: float | None = 60.0
+    idle: float | None = 300.0
+    total: float | None = None
+    write: float | None = 60.0
+    upload: float | None = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsToUpstream:
+    """How an ``https`` endpoint is verified."""
+
+    ca: str | None = None
+    """Path of a PEM bundle; None for the system's authorities."""
+    verify: bool = True
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A named service with one or more endpoints."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    keep_host: bool = False
+    """Whether the client's Host goes up instead of the endpoint's authority."""
+    keepalive_seconds: float = 4.0
+    """How long an idle connection may be used again."""
+    max_idle_connections: int = 64
+    tls: TlsToUpstream = field(default_factory=TlsToUpstream)
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """What is said to the upstream about the way a request came, and whose word about it is believed."""
+
+    trusted_peers: tuple[IPv4Network | IPv6Network, ...] = ()
+    trust_unix: bool = False
+    """Whether peers on a unix socket are trusted."""
+    via: str | None = "slowgate"
+    """Pseudonym in Via (RFC 9110 section 7.6.3); None adds no Via."""
+    forwarded: bool = True
+    """Whether Forwarded (RFC 7239) is sent."""
+    x_forwarded: bool = True
+    """Whether X-Forwarded-For, -Proto and -Host are sent."""
+    request_id_header: str = "X-Request-Id"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Match, upstream and the values of every policy."""
+
+    name: str
+    path: str
+    upstream: Upstream
+    hosts: tuple[str, ...] = ()
+    methods: frozenset[str] = frozenset()
+    """Methods served; empty for all."""
+    headers: tuple[tuple[str, str | None], ...] = ()
+    """``(lower-case name, exact value)`` pairs that must all be there; value None for mere presence."""
+    strip_prefix: str = ""
+    rewrite: str | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    max_request_body: int | None = None
+    """Octets a request's body may have; None for any number."""
+    forwarding: Forwarding = field(default_factory=Forwarding)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPlan:
+    """All that `gateway.toml` says about traffic, compiled."""
+
+    routes: tuple[Route, ...]
+    upstreams: dict[str, Upstream]
+    forwarding: Forwarding

@@ -1,0 +1,1 @@
+"""What is told about exchanges to those who run the gateway."""

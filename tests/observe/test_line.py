@@ -1,0 +1,226 @@
+"""The one log line of each exchange."""
+
+import json
+import logging
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.exchanges import a_reply, a_request, a_route, an_attempt, an_exchange
+
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import BODY_CUT, CONNECT_REFUSED, NO_ROUTE, Failure
+from gateway.exchange.message import RequestHead, Source
+from gateway.exchange.outcome import Outcome
+from gateway.exchange.target import parse_endpoint
+from gateway.observe.line import LineLog, as_json, as_text, level_of, line, without_secrets
+
+NOW = "2025-01-01T00:00:00.000Z"
+
+
+def ended(request: RequestHead | None = None) -> Exchange:
+    """Return an exchange that was relayed whole."""
+    exchange = an_exchange(request or a_request(target="/demo/text?key=s3cret"), a_route())
+    exchange.attempts.append(an_attempt(endpoint=parse_endpoint("http://127.0.0.1:9000")))
+    exchange.reply = a_reply(200)
+    exchange.head_at, exchange.committed_at, exchange.first_byte_at, exchange.finished_at = (
+        100.1,
+        100.1,
+        100.101,
+        101.2044,
+    )
+    exchange.longest_gap_seconds, exchange.chunks = 0.1004, 11
+    exchange.relayed_bytes, exchange.received_bytes = 550, 3
+    exchange.outcome = Outcome.COMPLETE
+    return exchange
+
+
+def test_ended_exchange_is_told_completely() -> None:
+    """Every member is there, times in milliseconds since the start."""
+    assert line(ended(), NOW) == {
+        "time": NOW,
+        "id": "0f1e",
+        "route": "demo",
+        "upstream": "demo",
+        "endpoint": "http://127.0.0.1:9000",
+        "method": "GET",
+        "target": "/demo/text?key=***",
+        "status": 200,
+        "outcome": "complete",
+        "failure": None,
+        "side": None,
+        "detail": None,
+        "head_ms": 100.0,
+        "first_byte_ms": 101.0,
+        "longest_gap_ms": 100.4,
+        "total_ms": 1204.4,
+        "bytes_down": 550,
+        "bytes_up": 3,
+        "chunks": 11,
+        "attempts": 1,
+        "peer": "192.0.2.7",
+    }
+
+
+def test_failure_is_told_with_its_side_and_detail() -> None:
+    """The line alone says whose fault it was."""
+    exchange = ended()
+    exchange.fail(Failure(BODY_CUT, "5 of 9 octets"))
+
+    record = line(exchange, NOW)
+
+    assert (record["failure"], record["side"], record["detail"]) == ("body_cut", "upstream", "5 of 9 octets")
+
+
+def test_exchange_that_found_no_route_is_told_too() -> None:
+    """What never was is None, and nothing breaks."""
+    exchange = an_exchange(a_request(peer=""))
+    exchange.fail(Failure(NO_ROUTE))
+
+    record = line(exchange, NOW)
+
+    assert [record[name] for name in ("route", "upstream", "endpoint", "status", "outcome", "detail", "total_ms")] == [
+        None
+    ] * 7
+    assert as_text(record) == "- - GET /demo/text - ttfb - 0 chunks 0B id=0f1e no_route (gateway)"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "source", "told"),
+    [
+        ("up-1", Source.UPSTREAM, "up-1"),
+        ("u" * 300, Source.UPSTREAM, "u" * 128),
+        ("0f1e", Source.UPSTREAM, None),
+        (None, Source.UPSTREAM, None),
+        ("up-1", Source.LOCAL, None),
+    ],
+)
+def test_id_of_the_upstream_is_told_if_it_is_another(theirs: str | None, source: Source, told: str | None) -> None:
+    """It is what the upstream's support asks for."""
+    exchange = ended()
+    exchange.reply = a_reply(200, [("x-request-ID", theirs)] if theirs else [], source)
+
+    assert line(exchange, NOW).get("upstream_request_id") == told
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("/a", "/a"),
+        ("/a?", "/a?"),
+        ("/a?key=s3cret&x=1", "/a?key=***&x=***"),
+        ("/a?key=a=b", "/a?key=***"),
+        ("/a?key=", "/a?key=***"),
+        ("/a?a=1;b=2", "/a?a=***"),
+        ("/a?&&x=1", "/a?&&x=***"),
+        ("/a?stream", "/a?stream"),
+        ("/a?sk-4f5e6d", "/a?***"),
+        ("/a?" + "n" * 65 + "=1", "/a?***=***"),
+        ("/a?b?key=s3cret", "/a?b?key=***"),
+    ],
+)
+def test_values_of_the_query_are_masked(target: str, told: str) -> None:
+    """Names of parameters help; their values may be keys."""
+    assert without_secrets(target) == told
+
+
+@pytest.mark.parametrize("target", ["/" + "a" * 9000, "/a?" + "b=1&" * 9000, "/a?b=" + "c" * 9000])
+def test_long_target_is_cut(target: str) -> None:
+    """A line has a bound, whatever is asked for."""
+    assert len(without_secrets(target)) <= 2048
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60), st.text(alphabet=st.characters(categories=["L", "N"]), min_size=5, max_size=60))
+def test_value_of_a_parameter_never_shows(name: str, value: str) -> None:
+    """Whatever surrounds it, what stands after the equals sign is masked."""
+    value = f"<{value}>"
+
+    assert value not in without_secrets(f"/a?{name.replace(value, '')}={value}")
+
+
+@settings(deadline=None)
+@given(st.text(max_size=100), st.text(max_size=100), st.text(max_size=100))
+def test_nobody_can_begin_a_line_of_his_own(method: str, target: str, detail: str) -> None:
+    """Each rendering is one line of printable ASCII, and the JSON reads back as the record."""
+    exchange = ended(a_request(method, target))
+    exchange.fail(Failure(BODY_CUT, detail))
+    record = line(exchange, NOW)
+
+    for rendered in (as_json(record), as_text(record)):
+        assert all(" " <= char <= "~" for char in rendered)
+    assert json.loads(as_json(record)) == record
+
+
+def test_record_is_json_without_spaces() -> None:
+    """One exchange, one compact line, control characters escaped."""
+    assert as_json({"a": "x\n\x7f\u2028é", "b": None}) == '{"a":"x\\n\\u007f\\u2028\\u00e9","b":null}'
+
+
+def test_record_is_text_to_read() -> None:
+    """What, how and where, in this order."""
+    assert as_text(line(ended(), NOW)) == (
+        "200 complete GET /demo/text?key=*** 1.204s ttfb 0.101s 11 chunks 550B -> demo@127.0.0.1:9000 id=0f1e"
+    )
+
+
+def test_text_tells_attempts_ids_and_failures_where_there_are_any() -> None:
+    """Spaces and line breaks of others cannot move the columns."""
+    exchange = ended(a_request("G\tT", "/a b\u20ac"))
+    exchange.attempts.append(an_attempt(endpoint=parse_endpoint("https://b.example")))
+    exchange.reply = a_reply(502, [("X-Request-Id", "up 1")])
+    exchange.outcome = Outcome.FAILED
+    exchange.fail(Failure(CONNECT_REFUSED, "no\nway \xe9"))
+
+    assert as_text(line(exchange, NOW)) == (
+        "502 failed G\\x09T /a\\x20b\\u20ac 1.204s ttfb 0.101s 11 chunks 550B -> demo@https://b.example 2 attempts"
+        " id=0f1e upstream_id=up\\x201 connect_refused (upstream): no\\x0away \\xe9"
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level"),
+    [
+        (Outcome.COMPLETE, logging.INFO),
+        (Outcome.LOCAL, logging.INFO),
+        (Outcome.REJECTED, logging.INFO),
+        (Outcome.CLIENT_GONE, logging.INFO),
+        (Outcome.CLIENT_STALLED, logging.INFO),
+        (Outcome.DRAINED, logging.INFO),
+        (Outcome.FAILED, logging.ERROR),
+        (Outcome.TRUNCATED, logging.ERROR),
+        (Outcome.TIMED_OUT, logging.ERROR),
+        (Outcome.BROKEN, logging.ERROR),
+    ],
+)
+def test_level_says_whether_somebody_has_to_act(outcome: Outcome, level: int) -> None:
+    """An error is the upstream's fault or ours; what a client does is information."""
+    exchange = ended()
+    exchange.outcome = outcome
+
+    assert level_of(exchange) == level
+
+
+@pytest.mark.parametrize(
+    ("format_", "begins"), [("json", '{"time":"2025-01-01T00:00:00.250Z","id":"0f1e",'), ("text", "200 ")]
+)
+def test_line_is_written_once_in_the_chosen_format(format_: str, begins: str, caplog: pytest.LogCaptureFixture) -> None:
+    """One record of the right level reaches the logger, percent signs and all."""
+    log = LineLog(format_, logging.getLogger("tests.line"))  # type: ignore[arg-type]
+
+    with caplog.at_level(logging.INFO, "tests.line"):
+        log.finish(ended(a_request(target="/%s%d")), 1735689600.25)
+
+    (written,) = caplog.records
+    assert written.levelno == logging.INFO
+    assert written.getMessage().startswith(begins)
+
+
+def test_line_below_the_loggers_level_is_not_even_made(caplog: pytest.LogCaptureFixture) -> None:
+    """Who wants errors only pays for errors only."""
+    log = LineLog("json", logging.getLogger("tests.line"))
+
+    with caplog.at_level(logging.ERROR, "tests.line"):
+        log.finish(ended(), 1735689600.25)
+
+    assert not caplog.records

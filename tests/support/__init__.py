@@ -1,0 +1,1 @@
+"""What the tests stand on: scripted upstreams, rude clients, real processes, and conditions to wait for."""
