@@ -1,0 +1,110 @@
+"""The base of all settings models, and what can be learned from a model about a path in the file."""
+
+import re
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from gateway.config.positions import Path
+from gateway.config.secrets import Secret
+
+_SECRET_WORDS = frozenset(
+    {
+        "apikey", "auth", "authorization", "basic", "bearer", "cookie", "credential", "credentials", "key", "keys",
+        "pass", "passphrase", "passwd", "password", "pwd", "secret", "secrets", "token", "tokens",
+    }
+)  # fmt: skip
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+
+
+NEVER_SHOWN: dict[str, JsonValue] = {"writeOnly": True}
+"""As `json_schema_extra` of a field: a secret that other code needs as a plain string."""
+
+
+class Model(BaseModel):
+    """A table of settings: frozen, closed to unknown keys, described by the text below each field.
+
+    Values must have the type they are declared with: ``"1"`` is no number. Arrays arrive as tuples.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield every model that a value of type ``annotation`` may be, optional and annotated ones looked through."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) is Annotated:
+        yield from models_in(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for part in get_args(annotation):
+            yield from models_in(part)
+
+
+def type_at(model: type[BaseModel], path: Path) -> Any:
+    """Return the annotation of what stands at ``path``, or None where the model knows no such place."""
+    annotation: Any = model
+    for step in path:
+        tables = list(models_in(annotation))
+        if tables:
+            fields = [table.model_fields[str(step)] for table in tables if step in table.model_fields]
+            if not fields:
+                return None
+            annotation = fields[0].annotation
+        else:
+            annotation = _element(annotation)
+    return annotation
+
+
+def known_keys(model: type[BaseModel], path: Path) -> list[str]:
+    """Return the keys that the table at ``path`` may have; none where any key may stand."""
+    return [key for table in models_in(type_at(model, path)) for key in table.model_fields]
+
+
+def is_secret(model: type[BaseModel], path: Path) -> bool:
+    """Say whether what stands at ``path`` must not be shown.
+
+    The model decides by type or mark. Where it does not know the key, which may be a misspelt one, or where a table may
+    have any key, the key's own words decide: rather too much is masked than too little.
+    """
+    for end, step in enumerate(path, 1):
+        annotation = type_at(model, path[:end])
+        tables = models_in(type_at(model, path[: end - 1]))
+        fields = [table.model_fields[str(step)] for table in tables if step in table.model_fields]
+        if _has(annotation, Secret) or any(field.json_schema_extra == NEVER_SHOWN for field in fields):
+            return True
+        any_key = get_origin(type_at(model, path[: end - 1])) is dict and not _has_model(annotation)
+        if (annotation is None or any_key) and isinstance(step, str) and sounds_secret(step):
+            return True
+    return False
+
+
+def sounds_secret(key: str) -> bool:
+    """Say whether one of the words in ``key`` is one for a secret."""
+    return any(word.lower() in _SECRET_WORDS for word in _WORD.findall(key))
+
+
+def _element(annotation: Any) -> Any:
+    """Return the type of the values in a dict, tuple or list type, or None."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _element(parts[0])
+    if origin in (Union, UnionType):
+        return next((found for found in map(_element, parts) if found is not None), None)
+    return {dict: parts[-1:], tuple: parts[:1], list: parts[:1]}.get(origin, (None,))[0]
+
+
+def _has(annotation: Any, wanted: type) -> bool:
+    return annotation is wanted or any(_has(part, wanted) for part in get_args(annotation))
+
+
+def _has_model(annotation: Any) -> bool:
+    return next(models_in(annotation), None) is not None

@@ -1,0 +1,50 @@
+"""The model of `gateway.toml`: schema, reference and built-in values in one.
+
+Every field's text says what it means, its unit, its default and its danger. Field names are those of the file; here
+durations are seconds and sizes octets.
+"""
+
+from pydantic import Field
+
+from gateway.config.model import Model
+from gateway.settings.policies import DefaultsSettings, LimitsSettings, Policies, TimeoutsSettings
+from gateway.settings.routes import RouteSettings
+from gateway.settings.server import AdminSettings, ForwardingSettings, LogSettings, ServerSettings, ServerTlsSettings
+from gateway.settings.tokens import Name
+from gateway.settings.upstreams import UpstreamSettings, UpstreamTlsSettings
+
+
+class Settings(Model):
+    """The whole of `gateway.toml`."""
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    """The listeners clients connect to, and what each connection may use. Table."""
+    admin: AdminSettings = Field(default_factory=AdminSettings)
+    """The listener for operators. Table."""
+    log: LogSettings = Field(default_factory=LogSettings)
+    """What is logged, and how. Table."""
+    forwarding: ForwardingSettings = Field(default_factory=ForwardingSettings)
+    """What upstreams are told about clients, and who may speak for them. Table."""
+    defaults: DefaultsSettings = Field(default_factory=DefaultsSettings)
+    """Policy values for all routes, where neither the route nor its upstream says otherwise. Table."""
+    upstreams: dict[Name, UpstreamSettings] = Field(default_factory=dict)
+    """The services behind the gateway, by name. Tables `[upstreams.NAME]`; at least one is needed."""
+    routes: tuple[RouteSettings, ...] = ()
+    """Which requests go to which upstream. Array of tables `[[routes]]`; at least one is needed."""
+
+
+__all__ = [
+    "AdminSettings",
+    "DefaultsSettings",
+    "ForwardingSettings",
+    "LimitsSettings",
+    "LogSettings",
+    "Policies",
+    "RouteSettings",
+    "ServerSettings",
+    "ServerTlsSettings",
+    "Settings",
+    "TimeoutsSettings",
+    "UpstreamSettings",
+    "UpstreamTlsSettings",
+]

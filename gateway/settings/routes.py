@@ -1,0 +1,48 @@
+"""Settings of `[[routes]]`: which requests go to which upstream."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from gateway.config.problem import Unacceptable
+from gateway.settings.addresses import HostPattern, one_or_more
+from gateway.settings.policies import Policies
+from gateway.settings.tokens import FieldName, Method, Name, PathText
+
+_EXPECTED = "the exact value of the field, or true for its presence"
+
+
+def _header_value(value: Any) -> str | bool:
+    if value is True:
+        return True
+    if not isinstance(value, str):
+        raise Unacceptable(_EXPECTED)
+    if value != value.strip(" \t") or any(character in value for character in "\r\n\0"):
+        raise Unacceptable(_EXPECTED, message="a field's value has no line breaks, and no blanks around it")
+    return value
+
+
+class RouteSettings(Policies):
+    """A match, an upstream, and what differs for it. The most specific match wins, wherever it stands."""
+
+    name: Name | None = None
+    """What logs and metrics call the route; unique. Letters, digits, "-", "_", ".". Default: made from `path`."""
+    path: PathText
+    """Prefix of whole segments that the request's path must have: "/api/" takes /api and /api/x, not /apix.
+    Required. "/" takes every request that no other route takes."""
+    host: HostPattern | None = None
+    """Host that the request must be for, without port; "*.example.com" takes all below. Host name. Default: any."""
+    hosts: Annotated[tuple[HostPattern, ...], BeforeValidator(one_or_more)] = ()
+    """As `host`, for several: the request must be for one of them. Array of host names. Default: any."""
+    methods: tuple[Method, ...] = ()
+    """Methods the route takes; requests with others get 405. Array. Default: all but TRACE. Case-sensitive."""
+    headers: dict[FieldName, Annotated[str | bool, BeforeValidator(_header_value)]] = Field(default_factory=dict)
+    """Fields the request must have: name and exact value, or true where any value will do. Table. Default none.
+    Clients choose their fields: this routes, it does not protect."""
+    upstream: str
+    """Name of the upstream, as in `[upstreams.NAME]`. Required."""
+    strip_prefix: PathText | None = None
+    """Whole segments taken off the beginning of the path before it goes up; must be the beginning of `path`.
+    Path. Default none: the path goes up as it came."""
+    rewrite: PathText | None = None
+    """What is put in the place of `strip_prefix`. Path. Default: nothing."""

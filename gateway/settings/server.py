@@ -1,0 +1,102 @@
+"""Settings of the process: its listeners, limits, log and what it says about itself to upstreams."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from gateway.config.files import KeyFileOrText, ReadableFile
+from gateway.config.model import NEVER_SHOWN, Model
+from gateway.config.problem import Unacceptable
+from gateway.config.units import Duration, PositiveDuration, Size
+from gateway.settings.addresses import ListenOrOff, ListenTexts, PeerText, none_for_off
+from gateway.settings.tokens import OwnFieldName, Token
+
+
+def _between(smallest: int, largest: int, words: str) -> AfterValidator:
+    def check(octets: int) -> int:
+        if not smallest <= octets <= largest:
+            raise Unacceptable(f"a size {words}")
+        return octets
+
+    return AfterValidator(check)
+
+
+class ServerTlsSettings(Model):
+    """TLS on the gateway's own listeners."""
+
+    certificate: ReadableFile
+    """PEM file with the certificate and the intermediate ones after it. Path, relative to this file; required."""
+    key: KeyFileOrText = Field(repr=False, json_schema_extra=NEVER_SHOWN)
+    """PEM file with the private key: its path, relative to this file, or the key itself where that comes from a
+    reference (`"${file:/run/secrets/key}"`); required. Let nobody else read the file. Never shown."""
+    client_ca: ReadableFile | None = None
+    """PEM file with the authorities that clients' certificates must come from; clients without one are refused.
+    Path, relative to this file. Default none: clients need no certificate."""
+
+
+class ServerSettings(Model):
+    """The listeners clients connect to, and what each connection may use."""
+
+    listen: ListenTexts = Field(default=("127.0.0.1:8080",), min_length=1)
+    """Address to listen on, or an array of them: "host:port", "[ipv6]:port" or "unix:/path".
+    Default "127.0.0.1:8080". "0.0.0.0:8080" is open to every network this machine is in."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Processes that serve. Number. Default 1: with more, limits and live views hold for each worker alone."""
+    drain_timeout: Duration = 30.0
+    """How long running exchanges may go on when the gateway is told to stop. Duration. Default "30s".
+    Streams still running then are cut; whoever stops the process must wait longer than this before killing it."""
+    tls: ServerTlsSettings | None = None
+    """TLS for all TCP and unix listeners of `listen`. Table. Default none: plain HTTP."""
+    max_connections: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Client connections a worker keeps open; above it new ones get 503. Number. Default 10000.
+    Each open stream needs two file descriptors: the process limit (`ulimit -n`) must allow for them."""
+    head_timeout: PositiveDuration = 30.0
+    """Time for a client to send the head of a request. Duration. Default "30s".
+    Long values let slow clients hold connections without asking for anything."""
+    keepalive_timeout: PositiveDuration = 75.0
+    """How long an idle client connection is kept. Duration. Default "75s".
+    A load balancer in front must close idle connections earlier, or it now and then sends into a closed one."""
+    max_request_line: Annotated[Size, _between(1024, 2**20, "between 1KiB and 1MiB")] = 16_384
+    """Octets a request line may have; longer ones get 414. Size. Default "16KiB".
+    At least 8000 octets should pass (RFC 9112 section 3)."""
+    max_header_fields: int = Field(default=200, ge=16, le=10_000)
+    """Field lines a request may have; more get 431. Number. Default 200."""
+    max_header_size: Annotated[Size, _between(1024, 2**20, "between 1KiB and 1MiB")] = 65_536
+    """Octets a field line may have; longer ones get 431. Size. Default "64KiB".
+    Together with `max_header_fields` it bounds the memory that one request head can take."""
+
+
+class AdminSettings(Model):
+    """The listener of the gateway's operators; nothing of it is reachable on the data port."""
+
+    listen: ListenOrOff = "127.0.0.1:8081"
+    """Address of the admin listener: "host:port", "[ipv6]:port", "unix:/path" or "off". Default "127.0.0.1:8081".
+    It shows what runs through the gateway: keep it where only operators reach it."""
+
+
+class LogSettings(Model):
+    """What the gateway writes: a line for each exchange on standard output, all else on standard error."""
+
+    format: Literal["json", "text"] = "json"
+    """How log lines look: "json" for machines, "text" for people. Default "json"."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are written on standard error. Default "info". Every exchange has its line on
+    standard output at any level."""
+
+
+class ForwardingSettings(Model):
+    """What upstreams are told about the way a request came, and whose word about it is believed."""
+
+    trusted_peers: tuple[PeerText, ...] = ()
+    """Networks ("10.0.0.0/8"), addresses, or "unix" for all peers on unix sockets, whose Forwarded and X-Forwarded
+    fields are believed and kept; those of others are replaced. Array. Default empty.
+    Whoever is named here can claim to be any client."""
+    via: Annotated[Token | None, BeforeValidator(none_for_off)] = "slowgate"
+    """The gateway's pseudonym in Via (RFC 9110 section 7.6.3). Token or "off". Default "slowgate"."""
+    forwarded: bool = True
+    """Whether Forwarded (RFC 7239) is sent. Default true. It tells upstreams the addresses of clients."""
+    x_forwarded: bool = True
+    """Whether X-Forwarded-For, -Proto and -Host are sent. Default true. They tell upstreams who the client is."""
+    request_id_header: OwnFieldName = "X-Request-Id"
+    """Field that carries the request's id to the upstream and back. Field name. Default "X-Request-Id".
+    An id sent by a trusted peer is kept."""

@@ -1,0 +1,160 @@
+"""The model of `gateway.toml`: complete in words, true to the compiled values, and strict."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from gateway.config.load import load, load_text
+from gateway.config.problem import ConfigError
+from gateway.exchange.route import Forwarding, Timeouts, TlsToUpstream
+from gateway.settings import (
+    ForwardingSettings,
+    LimitsSettings,
+    ServerSettings,
+    Settings,
+    TimeoutsSettings,
+    UpstreamSettings,
+    UpstreamTlsSettings,
+)
+from gateway.settings.policies import nearest
+
+ROOT = Path(__file__).parents[1]
+
+
+def models_below(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield every model that a type leads to, through fields and type arguments."""
+    for part in get_args(annotation):
+        yield from models_below(part)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from models_below(field.annotation)
+
+
+MODELS = sorted(set(models_below(Settings)), key=lambda model: model.__name__)
+FIELDS = [(model, name) for model in MODELS for name in model.model_fields]
+
+
+def test_all_tables_are_reached() -> None:
+    """The tests below see every table of the file."""
+    assert {model.__name__ for model in MODELS} == {
+        "AdminSettings",
+        "DefaultsSettings",
+        "ForwardingSettings",
+        "LimitsSettings",
+        "LogSettings",
+        "RouteSettings",
+        "ServerSettings",
+        "ServerTlsSettings",
+        "Settings",
+        "TimeoutsSettings",
+        "UpstreamSettings",
+        "UpstreamTlsSettings",
+    }
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_setting_says_what_it_means(model: type[BaseModel], name: str) -> None:
+    """Every field has a text, and one with a built-in value names it."""
+    field = model.model_fields[name]
+    text = field.description
+
+    assert text is not None
+    assert len(text) > 20
+    assert "Default" in text or "required" in text.lower() or text.endswith(("Table.", "needed.", "inherited."))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_table_is_frozen_and_closed(model: type[BaseModel]) -> None:
+    """No setting changes after it was read, and no unknown one is ignored."""
+    assert model.model_config["frozen"] is True
+    assert model.model_config["extra"] == "forbid"
+
+
+def test_the_built_in_values_are_those_of_the_compiled_ones() -> None:
+    """A route made by a program has the same defaults as one from a file."""
+    assert Timeouts(**dict(TimeoutsSettings())) == Timeouts()
+    assert TlsToUpstream(**dict(UpstreamTlsSettings())) == TlsToUpstream()
+    assert Forwarding(**{**dict(ForwardingSettings()), "trusted_peers": ()}) == Forwarding()
+    assert LimitsSettings().max_request_body is None
+    assert (UpstreamSettings().keepalive, UpstreamSettings().max_idle_connections) == (4.0, 64)
+
+
+def test_values_are_written_as_they_are_read() -> None:
+    """What a dump of the settings says can be put into a file."""
+    server = ServerSettings()
+    written = server.model_dump(exclude={"tls", "listen"})
+
+    assert written["drain_timeout"] == "30s"
+    assert written["keepalive_timeout"] == "1m15s"
+    assert written["max_header_size"] == "64KiB"
+    assert ServerSettings(**written) == server
+
+
+def test_the_nearest_layer_wins_key_by_key() -> None:
+    """A layer that was given the built-in value wins too; one that was not given any does not."""
+    route = TimeoutsSettings(idle="1s", total="off")
+    upstream = TimeoutsSettings(idle="2s", total="9s", connect="5s")
+    defaults = TimeoutsSettings(idle="3s", connect="7s", write="off")
+
+    found = nearest(route, upstream, defaults)
+
+    assert (found.idle, found.total, found.connect, found.write, found.first_byte) == (1, None, 5, None, 60)
+    assert found.model_fields_set == {"idle", "total", "connect", "write"}
+
+
+def test_a_lone_string_stands_for_an_array_of_one() -> None:
+    """One listener or endpoint needs no brackets."""
+    text = 'server.listen = "[::1]:80"\nupstreams.a.endpoints = "http://[::1]:9000"'
+    settings = load_text(text, "x", Settings)
+
+    assert (settings.server.listen, settings.upstreams["a"].endpoints) == (("[::1]:80",), ("http://[::1]:9000",))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('server.max_request_line = "100B"', "between 1KiB and 1MiB"),
+        ('forwarding.request_id_header = "Content-Length"', "a meaning of its own"),
+        ('forwarding.via = "two words"', "a token"),
+        ('upstreams."a b".keep_host = true', '(did you mean "a-b"?)'),
+        ('upstreams.a.tls.server_name = "a.example.com:443"', '(did you mean "a.example.com"?)'),
+        ('admin.listen = "unix:/' + "x" * 200 + '"', "at most 107 octets"),
+        ('server.listen = "256.0.0.1:80"', "expected an address"),
+        ('server.listen = "127.0.0.1:70000"', "expected an address"),
+        ("server.listen = []", "at least 1 element"),
+    ],
+)
+def test_a_value_out_of_its_grammar_is_refused(text: str, told: str) -> None:
+    """Each with what would be right."""
+    with pytest.raises(ConfigError) as raised:
+        load_text(text, "x", Settings)
+
+    assert told in str(raised.value)
+
+
+def test_the_example_at_the_top_of_the_repository_loads() -> None:
+    """`gateway.toml` is sound, and serves the demo upstream."""
+    settings = load(ROOT / "gateway.toml", Settings)
+
+    assert settings.upstreams["demo"].endpoints == ("http://127.0.0.1:9000",)
+
+
+def test_the_commented_lines_of_the_example_load_too(tmp_path: Path) -> None:
+    """Whoever takes the # away gets a file that works."""
+    lines = []
+    for line in (ROOT / "gateway.toml").read_text().splitlines():
+        bare = line.removeprefix("# ")
+        lines.append(bare if line.startswith("# ") and (" = " in bare or bare.startswith("[")) else line)
+    (tmp_path / "tls").mkdir()
+    for name in ("server.pem", "server.key"):
+        (tmp_path / "tls" / name).write_text("")
+
+    settings = load_text("\n".join(lines), "gateway.toml", Settings, directory=tmp_path)
+
+    assert [route.name for route in settings.routes] == ["demo", "openai"]
+    assert settings.server.tls is not None
+    assert settings.defaults.timeouts == TimeoutsSettings()
