@@ -1,0 +1,115 @@
+"""A reply's body as chunks: each is handed over the moment it arrives, and the connection the moment it is free."""
+
+from collections.abc import Callable, Iterator
+
+from gateway.exchange.failure import INTERNAL, Failure, FailureError
+from gateway.exchange.message import ReplyHead
+from gateway.upstream import translate
+from gateway.upstream.bodies import Decoder, decoder
+from gateway.upstream.connection import Connection
+from gateway.upstream.head import FramedHead, Framing
+
+SMALL_READ_OCTETS = 16 * 1024
+LARGE_READ_OCTETS = 256 * 1024
+_GROWTH = 4
+
+
+class Body:
+    """The answer on one connection: its head, and the octets that follow.
+
+    The connection goes back as soon as the body has ended, before its last chunk is handed over: the client's pace
+    is not the pool's. If anything is wrong with it, or was left undone, it is closed instead.
+    """
+
+    __slots__ = ("_connection", "_decoder", "_early", "_give_back", "_persistent", "head", "length")
+
+    def __init__(self, connection: Connection, framed: FramedHead, give_back: Callable[[Connection], None]) -> None:
+        self.head: ReplyHead = framed.head
+        self.length = None if framed.framing in (Framing.CHUNKED, Framing.CLOSE) else framed.length
+        """Octets of the body, None where only its end will tell."""
+        self._connection: Connection | None = connection
+        self._give_back = give_back
+        self._persistent = framed.persistent
+        self._decoder = of_body = decoder(framed)
+        self._early: bytes | None = None
+        """What came along with the head; None once it was asked for."""
+        self._early = b"" if of_body.over else of_body.feed(framed.rest)
+        if of_body.over:
+            self._end(of_body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body as it arrives. Raises ``FailureError``: BODY_CUT, BODY_INVALID; INTERNAL when read twice."""
+        early, self._early = self._early, None
+        if early is None:
+            raise FailureError(Failure(INTERNAL, "a body was read twice, or after it was closed"))
+        of_body = self._decoder
+        if of_body.over and of_body.failure is None:
+            return iter((early,) if early else ())
+        return self._chunks(early)
+
+    def ready(self) -> bool:
+        """Whether the first chunk, or the end, came along with the head."""
+        return bool(self._early) or self._decoder.over
+
+    def close(self) -> None:
+        """Give up what is left of the body, and its connection with it. Harmless at any time."""
+        self._early = None
+        self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _chunks(self, early: bytes) -> Iterator[bytes]:
+        of_body = self._decoder
+        connection = self._connection
+        try:
+            if early:
+                yield early
+            if not of_body.over and connection is not None:
+                yield from self._arriving(connection, of_body)
+        except OSError as error:
+            raise FailureError(translate.reading(error)) from error
+        finally:
+            self._drop()
+        if of_body.failure is not None:
+            raise FailureError(of_body.failure)
+
+    def _arriving(self, connection: Connection, of_body: Decoder) -> Iterator[bytes]:
+        """Yield until the decoder says that it is over: small reads for events, large ones for bulk."""
+        recv, wait, feed = connection.recv, connection.wait, of_body.feed
+        size = SMALL_READ_OCTETS
+        drained = True
+        while True:
+            if drained and wait is not None:
+                wait()
+            data = recv(size)
+            if not data:
+                of_body.close()
+                return
+            received = len(data)
+            drained = received < size
+            if not drained:
+                size = min(size * _GROWTH, LARGE_READ_OCTETS)
+            elif received * _GROWTH < size:
+                size = SMALL_READ_OCTETS
+            chunk = feed(data)
+            if of_body.over:
+                self._end(of_body)
+                if chunk:
+                    yield chunk
+                return
+            if chunk:
+                yield chunk
+
+    def _end(self, of_body: Decoder) -> None:
+        """The body has ended: let the connection go where another request may follow on it."""
+        connection = self._connection
+        if connection is None:
+            return
+        if self._persistent and of_body.failure is None and not of_body.surplus and connection.sent_whole:
+            self._connection = None
+            self._give_back(connection)
+        else:
+            self._drop()

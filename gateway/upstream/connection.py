@@ -1,0 +1,161 @@
+"""One HTTP/1.1 connection to an endpoint: sends a request, reads the head of its answer."""
+
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.exchange.attempt import Attempt
+from gateway.exchange.failure import HEAD_MISSING, Failure, FailureError
+from gateway.exchange.message import Upload
+from gateway.upstream import translate
+from gateway.upstream.head import FramedHead, HeadReader
+from gateway.upstream.uploading import Uploading
+from gateway.upstream.watch import Watch
+
+CONTINUE_SECONDS = 1.0
+"""How long a request with ``Expect: 100-continue`` waits before its body goes anyway (RFC 9110 section 10.1.1)."""
+_HEAD_READ_OCTETS = 16 * 1024
+
+WaitReadable = Callable[[socket.socket], None]
+"""Returns when a socket has something to read."""
+
+
+@dataclass(slots=True)
+class Sending:
+    """What one attempt brings along to be sent, besides its head."""
+
+    attempt: Attempt
+    upload: Upload | None
+    watch: Watch
+
+
+class Connection:
+    """A socket with a memory: how often it was used, since when it is idle, whether its last request went out whole."""
+
+    __slots__ = ("_head_sent", "_sock", "_uploading", "idle_since", "recv", "uses", "wait")
+
+    def __init__(self, sock: socket.socket, wait_readable: WaitReadable | None = None) -> None:
+        """``wait_readable`` saves a system call where nothing is there yet; TLS cannot use it, as it buffers itself."""
+        self._sock = sock
+        self._head_sent = False
+        self._uploading: Uploading | None = None
+        self.uses = 0
+        self.idle_since = 0.0
+        self.recv = sock.recv
+        self.wait: Callable[[], None] | None = None
+        if wait_readable is not None and not isinstance(sock, ssl.SSLSocket):
+            self.wait = partial(wait_readable, sock)
+
+    def __repr__(self) -> str:
+        return f"<Connection fd={self._sock.fileno()} uses={self.uses}>"
+
+    @property
+    def sent_whole(self) -> bool:
+        """Whether nothing of the last request is missing."""
+        return self._head_sent and (self._uploading is None or self._uploading.whole)
+
+    def ask(self, head: bytes, expects: bool, method: str, sending: Sending) -> FramedHead:
+        """Send a request, read the head of its final answer.
+
+        The caller closes the connection on any exception. Raises ``FailureError``; what an interrupter throws passes.
+        """
+        attempt = sending.attempt
+        self.uses += 1
+        self._uploading = None
+        reader = HeadReader(method, sending.watch.informational)
+        unsent = self._send(head)
+        self._head_sent = unsent is None
+        framed = None
+        if sending.upload is None or sending.upload.length == 0 or unsent is not None:
+            sending.watch.sent()
+        else:
+            self._uploading = Uploading(self._sock, sending.upload, attempt, sending.watch)
+            if expects:
+                framed = self._await_continue(reader, attempt)
+            if framed is None:
+                self._uploading.start()
+        try:
+            while framed is None:
+                framed = self._read(reader, attempt)
+        except FailureError as error:
+            if error.failure.kind is HEAD_MISSING and not attempt.answered:
+                if self._uploading is not None:
+                    unsent = self._uploading.failure
+                if unsent is not None:
+                    raise FailureError(unsent) from error
+            raise
+        attempt.status = framed.head.status
+        sending.watch.answered()
+        return framed
+
+    def _send(self, head: bytes) -> Failure | None:
+        """Send the head; return what went wrong, for the upstream may have answered before it stopped reading."""
+        try:
+            sent = self._sock.send(head)
+            if sent < len(head):
+                self._sock.sendall(head[sent:])
+        except OSError as error:
+            return translate.sending(error)
+        return None
+
+    def _read(self, reader: HeadReader, attempt: Attempt) -> FramedHead | None:
+        try:
+            if self.wait is not None:
+                self.wait()
+            data = self.recv(_HEAD_READ_OCTETS)
+        except OSError as error:
+            raise FailureError(translate.awaiting(error, attempt.answered)) from error
+        if not data:
+            raise FailureError(translate.awaiting(None, attempt.answered))
+        attempt.answered = True
+        return reader.feed(data)
+
+    def _await_continue(self, reader: HeadReader, attempt: Attempt) -> FramedHead | None:
+        """Wait for 100 (Continue); return a final head, which makes the body needless, or None: send it."""
+        try:
+            self._sock.settimeout(CONTINUE_SECONDS)
+            while not reader.continued:
+                try:
+                    data = self.recv(_HEAD_READ_OCTETS)
+                except TimeoutError:
+                    return None
+                except OSError as error:
+                    raise FailureError(translate.awaiting(error, attempt.answered)) from error
+                if not data:
+                    raise FailureError(translate.awaiting(None, attempt.answered))
+                attempt.answered = True
+                framed = reader.feed(data)
+                if framed is not None:
+                    return framed
+        finally:
+            self._sock.settimeout(None)
+        return None
+
+    def drained(self) -> bool:
+        """Whether no decrypted octet is left over from the last answer; what is still on the wire `quiet` will see."""
+        return not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
+
+    def quiet(self) -> bool:
+        """Whether nothing waits to be read: no stray octet, no end of the stream. Does not wait."""
+        self._sock.settimeout(0.0)
+        try:
+            # Around TLS: what is on the wire counts, whatever it decrypts to.
+            socket.socket.recv(self._sock, 1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self._sock.settimeout(None)
+        return False
+
+    def close(self) -> None:
+        """End it, with an upload that may still run."""
+        uploading, self._uploading = self._uploading, None
+        try:
+            if uploading is not None:
+                uploading.stop()
+        finally:
+            self._sock.close()

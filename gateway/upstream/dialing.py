@@ -1,0 +1,120 @@
+"""New connections to an endpoint: name resolution, TCP or a unix socket, TLS.
+
+No timeouts here: the deadline for all of it arrives as an exception thrown into the wait, and every wait closes its
+socket before it lets one pass.
+"""
+
+import os
+import socket
+import ssl
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from gateway.exchange.failure import FailureError
+from gateway.exchange.route import TlsToUpstream
+from gateway.exchange.target import Endpoint
+from gateway.upstream import translate
+
+
+def tls_context(tls: TlsToUpstream) -> ssl.SSLContext:
+    """Return the context that verifies an upstream's endpoints.
+
+    Without a ``ca`` of its own: the system's authorities, or those that come with requests where the system has none
+    (small container images). Raises ValueError for a bundle that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if not tls.verify else _verifying_context(tls.ca)
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _verifying_context(ca: str | None) -> ssl.SSLContext:
+    bundle = ca
+    if bundle is None and not _system_has_authorities():
+        bundle = DEFAULT_CA_BUNDLE_PATH
+    try:
+        return ssl.create_default_context(cafile=bundle)
+    except OSError as error:
+        raise ValueError(f"tls.ca: {bundle} is not a readable bundle of PEM certificates ({error})") from error
+
+
+def _system_has_authorities() -> bool:
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or (bool(paths.capath) and bool(os.listdir(paths.capath)))
+
+
+def dial(endpoint: Endpoint, context: ssl.SSLContext | None, server_name: str | None) -> socket.socket:
+    """Return a new connection to ``endpoint``; ``context`` None for one without TLS.
+
+    Raises ``FailureError`` with one of the kinds whose request was not sent.
+    """
+    try:
+        sock = _unix(endpoint.host) if endpoint.unix else _tcp(endpoint.host, endpoint.port)
+    except (OSError, UnicodeError) as error:
+        raise FailureError(translate.connecting(error, str(endpoint))) from error
+    if context is None:
+        return sock
+    try:
+        return _handshake(sock, context, server_name or _certified_name(endpoint))
+    except (OSError, ValueError) as error:
+        raise FailureError(translate.handshaking(error, str(endpoint))) from error
+
+
+def _tcp(host: str, port: int) -> socket.socket:
+    """Connect to the addresses of ``host`` in the resolver's order; the last one's error counts."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # An address family that this machine does not have.
+            failure = error
+            continue
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+    try:
+        raise failure or OSError("the name has no address")
+    finally:
+        del failure  # Its traceback holds this frame, which would hold it.
+
+
+def _unix(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _certified_name(endpoint: Endpoint) -> str:
+    """Return the name that the certificate must be for, without the root's dot, which no certificate carries."""
+    return "localhost" if endpoint.unix else endpoint.host.removesuffix(".")
+
+
+def _handshake(sock: socket.socket, context: ssl.SSLContext, server_name: str) -> ssl.SSLSocket:
+    try:
+        # Ragged ends are reported, not swallowed: an end without close_notify may be anybody's cut.
+        tls = context.wrap_socket(
+            sock, server_hostname=server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+        )
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        tls.do_handshake()
+    except BaseException:
+        tls.close()
+        raise
+    return tls

@@ -1,0 +1,97 @@
+"""One attempt: connect, send, read the head. What comes back is a reply, or a failure."""
+
+from collections.abc import Iterator
+
+import requests
+import urllib3
+
+from gateway.exchange.attempt import Attempt
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import FailureError
+from gateway.exchange.message import Reply, Source
+from gateway.exchange.route import Upstream
+from gateway.exchange.target import Endpoint
+from gateway.upstream import translate
+from gateway.upstream.connection import Sending, WaitReadable
+from gateway.upstream.dialing import tls_context
+from gateway.upstream.pool import Pool
+from gateway.upstream.transport import ExactAdapter, ExactRequest, StreamedResponse
+from gateway.upstream.watch import Watch as Watch
+
+
+class Opener:
+    """Opens attempts at one upstream's endpoints and keeps its idle connections. Belongs to one process."""
+
+    def __init__(self, upstream: Upstream, wait_readable: WaitReadable | None = None) -> None:
+        """Raises ValueError if ``upstream.tls.ca`` is not a usable bundle.
+
+        ``wait_readable``, if given, returns when a plain socket has something to read; it is called where nothing is
+        expected to be there yet and saves the system call that would find that out.
+        """
+        secure = any(endpoint.scheme == "https" for endpoint in upstream.endpoints)
+        context = tls_context(upstream.tls) if secure else None
+        self._adapter = ExactAdapter(
+            {
+                endpoint: Pool(endpoint, upstream, context if endpoint.scheme == "https" else None, wait_readable)
+                for endpoint in upstream.endpoints
+            }
+        )
+        self._upstream = upstream
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoints that attempts can be made at."""
+        return self._upstream.endpoints
+
+    def __repr__(self) -> str:
+        return f"<Opener {self._upstream.name}>"
+
+    def open(self, exchange: Exchange, attempt: Attempt, watch: Watch) -> Reply:
+        """Make one attempt and return the reply, whose chunks the caller must close.
+
+        Raises ``FailureError`` after writing the failure into ``attempt``, with the connection closed. An exception
+        that an interrupter throws into the wait passes as it is, with the connection closed, too.
+        """
+        request = ExactRequest(
+            exchange.request.method,
+            attempt.endpoint,
+            attempt.target,
+            attempt.fields or [],
+            Sending(attempt, exchange.upload, watch),
+        )
+        try:
+            response = self._adapter.send(request, stream=True)
+        except FailureError as error:
+            attempt.failure = error.failure
+            raise
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            attempt.failure = translate.library(error, str(attempt.endpoint))
+            raise FailureError(attempt.failure) from error
+        assert isinstance(response, StreamedResponse)
+        attempt.status = response.head.status
+        return Reply(response.head, ReplyChunks(response), Source.UPSTREAM, response.length)
+
+    def close(self) -> None:
+        """Drop the idle connections; those in use are closed when their exchange has ended."""
+        self._adapter.close()
+
+
+class ReplyChunks:
+    """The body of a response as the spine knows bodies: `Chunks`."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: StreamedResponse) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Iterate over the response's ``iter_content``; nothing is added to a chunk's way."""
+        return self._response.iter_content()
+
+    def ready(self) -> bool:
+        """Whether the first chunk, or the end, came along with the head."""
+        return self._response.ready()
+
+    def close(self) -> None:
+        """Give up what is left of the body. Harmless at any time."""
+        self._response.close()

@@ -1,0 +1,202 @@
+"""New connections: addresses in turn, unix sockets, TLS that verifies, and nothing left open on the way."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.certificates import TlsFiles
+from support.scripted_upstream import ScriptedUpstream, hang
+
+from gateway.exchange.failure import FailureError
+from gateway.exchange.route import TlsToUpstream
+from gateway.exchange.target import Endpoint, parse_endpoint
+from gateway.upstream import dialing
+from gateway.upstream.dialing import dial, tls_context
+
+StartUpstream = Callable[..., ScriptedUpstream]
+
+
+class Struck(BaseException):
+    """What an interrupter throws."""
+
+
+def failure(endpoint: Endpoint, tls: TlsToUpstream | None = None) -> str:
+    """Return the code of the failure to dial."""
+    with pytest.raises(FailureError) as caught:
+        dial(endpoint, tls_context(tls) if tls else None, tls.server_name if tls else None)
+    assert str(endpoint) in caught.value.failure.detail
+    return caught.value.failure.kind.code
+
+
+def test_connection_sends_small_pieces_at_once(scripted_upstream: StartUpstream) -> None:
+    """Nagle's algorithm would hold back the second piece of an upload."""
+    upstream = scripted_upstream([hang])
+
+    with dial(parse_endpoint(upstream.url), None, None) as sock:
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        assert sock.gettimeout() is None
+
+
+def test_addresses_are_tried_in_turn(scripted_upstream: StartUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name whose first address refuses is reached at its second."""
+    upstream = scripted_upstream([hang])
+    unused = socket.create_server(("127.0.0.1", 0))
+    refusing = unused.getsockname()
+    unused.close()
+    stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    addresses = [(-1, 1, 6, "", refusing), (*stream, refusing), (*stream, upstream.address)]
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: addresses)
+
+    with dial(Endpoint("http", "up.example", 80), None, None) as sock:
+        assert sock.getpeername() == upstream.address
+
+
+def test_unix_socket_is_dialled_by_its_path(scripted_upstream: StartUpstream, tmp_path: Path) -> None:
+    """Also its absence is told like any other."""
+    upstream = scripted_upstream([hang], unix=tmp_path / "up.sock")
+
+    with dial(parse_endpoint(upstream.url), None, None) as sock:
+        assert sock.family == socket.AF_UNIX
+    assert failure(parse_endpoint(f"unix:{tmp_path}/none.sock")) == "connect_failed"
+
+
+def test_refused_connection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+
+    assert failure(Endpoint("http", "127.0.0.1", port, authority=f"127.0.0.1:{port}")) == "connect_refused"
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "unknown"), UnicodeError("label too long")])
+def test_name_without_address_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Whether the resolver says so or the name cannot even be asked for."""
+
+    def unknown(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", unknown)
+
+    assert failure(Endpoint("http", "nowhere.invalid", 80, authority="nowhere.invalid")) == "dns_failed"
+
+
+def test_name_with_no_address_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty list is no connection."""
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: [])
+
+    assert failure(Endpoint("http", "empty.invalid", 80, authority="empty.invalid")) == "connect_failed"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "localhost."])
+def test_certificate_is_verified_against_the_host(
+    scripted_upstream: StartUpstream, tls_files: TlsFiles, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name with the root's dot is the same name; not every resolver knows it with the dot."""
+    known = socket.getaddrinfo
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda name, *rest: known(name.removesuffix("."), *rest))
+    upstream = scripted_upstream([hang], tls=tls_files.server_context())
+    context = tls_context(TlsToUpstream(ca=str(tls_files.ca)))
+
+    with dial(Endpoint("https", host, upstream.port), context, None) as sock:
+        assert isinstance(sock, ssl.SSLSocket)
+        assert sock.getpeercert()
+
+
+def test_certificate_may_be_for_a_name_of_its_own(scripted_upstream: StartUpstream, tls_files: TlsFiles) -> None:
+    """``server_name`` replaces the host in the check, also where it makes it fail."""
+    upstream = scripted_upstream([hang], tls=tls_files.server_context())
+    endpoint = Endpoint("https", "127.0.0.1", upstream.port)
+
+    dial(endpoint, tls_context(TlsToUpstream(ca=str(tls_files.ca))), "localhost").close()
+    assert failure(endpoint, TlsToUpstream(ca=str(tls_files.ca), server_name="other.example")) == "tls_untrusted"
+
+
+def test_unknown_authority_is_not_trusted_unless_told_to(scripted_upstream: StartUpstream, tls_files: TlsFiles) -> None:
+    """Neither another one's certificates nor the system's vouch for it; ``verify = false`` asks for nothing."""
+    upstream = scripted_upstream([hang], tls=tls_files.server_context())
+    endpoint = parse_endpoint(upstream.url)
+
+    assert failure(endpoint, TlsToUpstream(ca=str(tls_files.other_ca))) == "tls_untrusted"
+    assert failure(endpoint, TlsToUpstream()) == "tls_untrusted"
+    dial(endpoint, tls_context(TlsToUpstream(verify=False)), None).close()
+
+
+def test_peer_without_tls_is_a_failure_of_tls(scripted_upstream: StartUpstream) -> None:
+    """Whether it answers in clear or hangs up."""
+    for script in (b"HTTP/1.1 400 Bad Request\r\n\r\n", [lambda connection: connection.reset()]):
+        upstream = scripted_upstream(script)
+        endpoint = Endpoint("https", "127.0.0.1", upstream.port)
+        assert failure(endpoint, TlsToUpstream(verify=False)) == "tls_failed"
+
+
+def test_http_1_1_is_what_is_negotiated(scripted_upstream: StartUpstream, tls_files: TlsFiles) -> None:
+    """A server that also speaks HTTP/2 must not choose it."""
+    server = tls_files.server_context()
+    server.set_alpn_protocols(["h2", "http/1.1"])
+    upstream = scripted_upstream([hang], tls=server)
+    context = tls_context(TlsToUpstream(ca=str(tls_files.ca)))
+
+    with dial(parse_endpoint(upstream.url), context, None) as sock:
+        assert isinstance(sock, ssl.SSLSocket)
+        assert sock.selected_alpn_protocol() == "http/1.1"
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+def test_unusable_bundle_is_named_when_the_context_is_made(tmp_path: Path, content: str | None) -> None:
+    """The mistake is found at the start, with the setting's name."""
+    bundle = tmp_path / "ca.pem"
+    if content is not None:
+        bundle.write_text(content)
+
+    with pytest.raises(ValueError, match=r"tls\.ca: .*ca\.pem is not a readable bundle"):
+        tls_context(TlsToUpstream(ca=str(bundle)))
+
+
+def test_bundle_of_requests_is_used_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A small container image verifies all the same."""
+    nothing = ssl.get_default_verify_paths()._replace(cafile=None, capath=str(tmp_path))
+    monkeypatch.setattr(dialing.ssl, "get_default_verify_paths", lambda: nothing)
+
+    assert tls_context(TlsToUpstream()).cert_store_stats()["x509_ca"] > 50
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "url"),
+    [
+        (socket.socket, "connect", "http://127.0.0.1:{port}"),
+        (socket.socket, "connect", "unix:/tmp/none.sock"),
+        (ssl.SSLSocket, "do_handshake", "https://127.0.0.1:{port}"),
+        (ssl.SSLContext, "wrap_socket", "https://127.0.0.1:{port}"),
+    ],
+)
+def test_exception_thrown_while_dialling_passes_and_leaves_no_socket(
+    scripted_upstream: StartUpstream, monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, url: str
+) -> None:
+    """A connect deadline keeps its type and frees the descriptor at once, not when garbage is collected."""
+    upstream = scripted_upstream([hang])
+    made: list[socket.socket] = []
+    plain = socket.socket.__init__
+    ours = threading.current_thread()
+
+    def remember(self: socket.socket, *arguments: Any, **options: Any) -> None:
+        plain(self, *arguments, **options)
+        if threading.current_thread() is ours:  # Not what the upstream accepts meanwhile.
+            made.append(self)
+
+    def strike(*_: Any, **__: Any) -> None:
+        raise Struck
+
+    endpoint = parse_endpoint(url.format(port=upstream.port))
+    context = tls_context(TlsToUpstream(verify=False)) if endpoint.scheme == "https" else None
+    monkeypatch.setattr(socket.socket, "__init__", remember)
+    monkeypatch.setattr(owner, method, strike)
+
+    with pytest.raises(Struck):
+        dial(endpoint, context, None)
+
+    assert made
+    assert all(sock.fileno() == -1 for sock in made)
