@@ -1,0 +1,90 @@
+"""Fixtures of all tests: scripted upstreams, gateways, the demo upstream, certificates."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.certificates import TlsFiles, make_tls_files
+from support.demo_process import DemoUpstream
+from support.gateway_process import Gateway
+from support.scripted_upstream import Script, ScriptedUpstream
+
+_WIRE = Path(__file__).parent / "wire"
+
+StartUpstream = Callable[..., ScriptedUpstream]
+StartGateway = Callable[..., Gateway]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything below tests/wire as ``wire``."""
+    for item in items:
+        if item.path.is_relative_to(_WIRE):
+            item.add_marker(pytest.mark.wire)
+
+
+@pytest.fixture
+def scripted_upstream() -> Iterator[StartUpstream]:
+    """Start upstreams: ``scripted_upstream(script, tls=..., unix=...)``. They end with the test."""
+    with ExitStack() as stack:
+
+        def start(script: Script, **options: Any) -> ScriptedUpstream:
+            return stack.enter_context(ScriptedUpstream(script, **options))
+
+        yield start
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[StartGateway]:
+    """Start gateways of a test's own: ``gateway(toml, server={...}, tls=...)``. They end with the test."""
+    with ExitStack() as stack:
+        started = 0
+
+        def start(toml: str, **options: Any) -> Gateway:
+            nonlocal started
+            started += 1
+            return stack.enter_context(Gateway(toml, tmp_path / f"gateway-{started}", **options))
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
+    """Start gateways that the tests of a module share: the same configuration gets the same running gateway."""
+    running: dict[str, Gateway] = {}
+    with ExitStack() as stack:
+
+        def start(toml: str, **options: Any) -> Gateway:
+            key = repr((toml, sorted(options.items())))
+            if key not in running:
+                made = Gateway(toml, tmp_path_factory.mktemp("gateway"), **options)
+                running[key] = stack.enter_context(made)
+            return running[key]
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_upstream() -> Iterator[StartUpstream]:
+    """Start upstreams that the tests of a module share, so that a shared gateway can point at them."""
+    with ExitStack() as stack:
+
+        def start(script: Script, **options: Any) -> ScriptedUpstream:
+            return stack.enter_context(ScriptedUpstream(script, **options))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def demo_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoUpstream]:
+    """The demo upstream, one for all tests; what it wrote to stderr fails the run."""
+    with DemoUpstream(tmp_path_factory.mktemp("demo")) as upstream:
+        yield upstream
+        assert upstream.errors() == ""
+
+
+@pytest.fixture(scope="session")
+def tls_files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    """An authority of the tests' own, and what it signed."""
+    return make_tls_files(tmp_path_factory.mktemp("tls"))
