@@ -1,0 +1,145 @@
+"""Writes docs/failures.md from the table of failures in the code, so that the page cannot say anything else.
+
+Run it from the project's folder: ``python -m docs.generate`` writes, ``python -m docs.generate --check`` only tells,
+with status 1, whether the page is out of date. What cannot be read from the code, what to do about each failure,
+stands below; a kind without such a sentence is an error.
+"""
+
+import sys
+from pathlib import Path
+
+from gateway.exchange.failure import KINDS, Failure, Kind, Side
+from gateway.exchange.outcome import judge
+
+PAGE = Path(__file__).parent / "failures.md"
+
+INTRODUCTION = """\
+# Failures
+
+Everything that can go wrong with an exchange has a code.
+The same code stands in the error reply (`code`), in its `type` (`urn:slowgate:failure:<code>`) and in the exchange's
+[log line](log-line.md) (`failure`).
+
+- **Before the head went out** the client gets the status below, a problem document
+  ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) or one line of text if `Accept` prefers `text/plain`,
+  and a `Proxy-Status` field ([RFC 9209](https://www.rfc-editor.org/rfc/rfc9209)) with the error type below.
+  The field's `slowgate` member is how to tell such a reply from one that the upstream made.
+- **After the head went out** the status can no longer be changed: the message is cut so that it
+  [looks cut](life-of-a-request.md#how-a-cut-looks), and only the log line says why.
+
+*Outcome* is the exchange's outcome in the log; where two are named, the second is that of a stream that had begun.
+*Unsent* means that the request cannot have reached the upstream, so that trying again is always safe.
+
+This page is made from `gateway/exchange/failure.py` by `docs/generate.py`; do not edit it.
+"""
+
+SECTIONS = (
+    (Side.DOWNSTREAM, "The client's side", "The request was not good, or its sender went away."),
+    (Side.GATEWAY, "The gateway itself", "Nobody else is to blame: routes, limits, shutdown, or a defect of ours."),
+    (Side.UPSTREAM, "The upstream's side", "The service behind the gateway did not do its part."),
+)
+
+AFTER_THE_HEAD = frozenset(
+    {
+        *("upload_cut", "upload_timeout", "body_too_large", "client_gone", "client_stalled"),
+        *("total_timeout", "drained", "internal", "idle_timeout", "body_cut", "body_invalid"),
+    }
+)
+"""Codes that can end an exchange whose reply has begun."""
+
+ADVICE = {
+    "bad_request": "The request's head or its chunked body breaks HTTP's syntax; the detail says where. Mend the"
+    " client.",
+    "target_refused": "Dot segments in the path lead, or could be read as leading, out of the route that the request"
+    " matched.",
+    "upload_cut": "The client ended or broke its connection before its body was complete. The upstream never sees such"
+    " a body as complete.",
+    "upload_timeout": "The client sent nothing of its body for `timeouts.upload`.",
+    "head_timeout": "The client did not finish the head of its request within `[server] head_timeout`.",
+    "body_too_large": "The body is larger than `limits.max_request_body`; chunked bodies are counted as they come.",
+    "target_too_long": "The request line is longer than `[server] max_request_line`.",
+    "expectation_failed": "`Expect` asks for something other than `100-continue`.",
+    "fields_too_large": "Too many field lines, or one too long: `[server] max_header_fields`, `max_header_size`.",
+    "method_not_allowed": "The path has a route, but for other methods; `Allow` names them.",
+    "coding_unsupported": "The request's `Transfer-Encoding` is something other than `chunked`.",
+    "method_unsupported": "CONNECT is not served at all, TRACE only where a route names it.",
+    "version_unsupported": "Only HTTP/1.0 and HTTP/1.1 are served.",
+    "client_gone": "The client closed its connection, in whatever phase; its upstream connection was closed too. No"
+    " reply is sent, for nobody would read it.",
+    "client_stalled": "The client took nothing of what was ready for it for `timeouts.write`; it was reset.",
+    "no_route": "No route matches path and host. `gateway routes METHOD PATH` tells why.",
+    "draining": "The gateway is shutting down and takes no new requests. Send it elsewhere.",
+    "overloaded": "The worker has `[server] max_connections` connections open already.",
+    "total_timeout": "The exchange took longer than the route's `timeouts.total`.",
+    "drained": "The stream still ran when `[server] drain_timeout` was over.",
+    "internal": "A defect of the gateway. The error log has the traceback; please report it.",
+    "dns_failed": "The endpoint's name could not be resolved. Check the name and the resolver.",
+    "connect_refused": "Nothing listens at the endpoint's port.",
+    "connect_failed": "The endpoint cannot be reached: no way to its network, or no such socket file.",
+    "connect_timeout": "Name, connection and TLS handshake took longer than `timeouts.connect`.",
+    "tls_failed": "The TLS handshake broke: not a TLS port, or no version in common (1.2 and above are used).",
+    "tls_untrusted": "The certificate is not signed by a known authority, has expired or is for another name: see"
+    " `[upstreams.X] tls`.",
+    "send_failed": "The upstream closed the connection while the request was sent, and did not answer.",
+    "send_timeout": "The upstream took no octet of the body for `timeouts.upload`.",
+    "head_missing": "The upstream closed the connection without an answer, or inside the answer's head.",
+    "head_invalid": "The answer's head can be read in more than one way, or is not HTTP/1; the detail names the line.",
+    "head_too_large": "The answer's head has more than 64 KiB or 1,000 field lines.",
+    "upgrade_refused": "The upstream answered 101 although no upgrade was asked for.",
+    "first_byte_timeout": "The request was sent and no head came for `timeouts.first_byte`.",
+    "idle_timeout": "The body fell silent for `timeouts.idle`. Time in which the client was not reading does not"
+    " count.",
+    "body_cut": "The body ended before its `Content-Length` or its last chunk, or the connection broke.",
+    "body_invalid": "The body's chunked coding is broken; what came before the break was relayed.",
+}
+
+
+def page() -> str:
+    """Return the whole page. Raises KeyError for a kind of failure that has no advice."""
+    parts = [INTRODUCTION]
+    for side, title, preface in SECTIONS:
+        parts += [f"\n## {title}\n\n{preface}\n", _table([kind for kind in KINDS if kind.side is side])]
+    return "\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def _table(kinds: list[Kind]) -> str:
+    rows = ["", "| Code | Status | Proxy-Status error | Outcome | What it means |", "|---|---|---|---|---|"]
+    for kind in kinds:
+        status = "none" if kind.status is None else str(kind.status)
+        error = f"`{kind.proxy_error}`" if kind.proxy_error else ""
+        rows.append(f"| `{kind.code}` | {status} | {error} | {_outcome(kind)} | **{kind.title}.** {_told(kind)} |")
+    return "\n".join(rows)
+
+
+def _outcome(kind: Kind) -> str:
+    failure = Failure(kind)
+    outcomes = [judge(failure, committed=False, local=True)]
+    if kind.code in AFTER_THE_HEAD:
+        outcomes.append(judge(failure, committed=True, local=False))
+    return ", ".join(f"`{value}`" for value in dict.fromkeys(outcome.value for outcome in outcomes))
+
+
+def _told(kind: Kind) -> str:
+    told = ADVICE[kind.code]
+    if kind.retry_after_seconds is not None:
+        told += f" `Retry-After: {kind.retry_after_seconds}`."
+    return f"{told} *Unsent.*" if kind.unsent else told
+
+
+def main() -> int:
+    """Write the page, or with ``--check`` say whether it is up to date."""
+    made = page()
+    if sys.argv[1:] == ["--check"]:
+        if PAGE.exists() and PAGE.read_text(encoding="utf-8") == made:
+            return 0
+        sys.stderr.write("docs/failures.md is out of date: run python -m docs.generate\n")
+        return 1
+    if sys.argv[1:]:
+        sys.stderr.write("usage: python -m docs.generate [--check]\n")
+        return 2
+    PAGE.write_text(made, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""The group of commands. Each command imports what it needs when it runs, so that ``--help`` stays quick."""
+
+import click
+
+from gateway import __version__
+from gateway.cli.check import check
+from gateway.cli.demo import demo
+from gateway.cli.proxy import proxy
+from gateway.cli.routes import routes
+from gateway.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="slowgate")
+def cli() -> None:
+    """slowgate: the streaming gateway for slow upstream APIs."""
+
+
+for command in (serve, check, proxy, demo, routes):
+    cli.add_command(command)

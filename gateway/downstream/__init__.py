@@ -1,0 +1,1 @@
+"""The clients' edge: the only room that imports Flask."""

@@ -1,0 +1,122 @@
+"""The Flask side of the data listener: one view, every path and method.
+
+Flask's own matching decodes paths, merges slashes and refuses methods it does not know, so the URL map has one rule
+and an adapter that always chooses it; routes are chosen by `gateway.policy.routing` from the target as it came.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import flask
+from flask import stream_with_context
+from werkzeug.routing import Rule
+
+from gateway.downstream.accept import exchange_of
+from gateway.downstream.answer import ExactResponse, Stream
+from gateway.exchange.attempt import Attempt
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.message import Reply
+from gateway.exchange.route import Forwarding, Timeouts
+from gateway.lifecycle import Spine
+from gateway.relay.client_watch import ClientWatch
+from gateway.relay.interrupts import Interrupts
+from gateway.relay.live import Live
+from gateway.relay.opening_watch import OpeningWatch
+from gateway.relay.relaying import relay
+from gateway.relay.upload import ClientUpload
+
+
+class Opener(Protocol):
+    """One upstream's way to open attempts."""
+
+    def open(self, exchange: Exchange, attempt: Attempt, watch: OpeningWatch) -> Reply:
+        """Connect, send, read the head; raise ``FailureError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the view needs, handed in by `gateway.app`."""
+
+    spine: Spine
+    forwarding: Forwarding
+    openers: Mapping[str, Opener]
+    """By upstream name."""
+    live: Live
+
+    def relay(self) -> flask.Response:
+        """Answer one request: from the question asked to the last octet of the reply."""
+        environ: dict[str, Any] = flask.request.environ
+        clock = time.monotonic
+        exchange = exchange_of(environ, self.forwarding, clock())
+        flask.g.exchange = exchange
+        interrupts = Interrupts(clock)
+        exchange.at_finish(interrupts.disarm)
+        exchange.at_finish(self.live.enter(exchange, interrupts))
+        watch = ClientWatch(environ["gunicorn.socket"], interrupts.interrupt)
+        exchange.at_finish(watch.stop)
+        self._take_body(exchange, environ, interrupts, watch)
+        try:
+            answer = self.spine.answer(exchange, self._open(exchange, environ, interrupts))
+        except BaseException:
+            interrupts.disarm()
+            self.spine.finish(exchange)
+            raise
+        body = relay(exchange, answer.first, answer.rest, interrupts, clock)
+        return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), self._finish(interrupts)))
+
+    def _finish(self, interrupts: Interrupts) -> Callable[[Exchange], None]:
+        def finish(exchange: Exchange) -> None:
+            interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
+            self.spine.finish(exchange)
+
+        return finish
+
+    def _take_body(
+        self, exchange: Exchange, environ: dict[str, Any], interrupts: Interrupts, watch: ClientWatch
+    ) -> None:
+        watch.start()
+        if not exchange.request.has_body and exchange.request.first("content-length") is None:
+            exchange.upload_done = True
+            return
+        upload = ClientUpload(exchange, environ["gateway.request"].body, interrupts, watch.restart)
+        exchange.upload = upload
+        exchange.at_finish(upload.stop)
+
+    def _open(
+        self, exchange: Exchange, environ: dict[str, Any], interrupts: Interrupts
+    ) -> Callable[[Exchange, Attempt], Reply]:
+        def open_(exchange: Exchange, attempt: Attempt) -> Reply:
+            assert exchange.route is not None
+            timeouts: Timeouts = exchange.route.timeouts
+            if len(exchange.attempts) == 1:
+                interrupts.limit_total(timeouts.total)
+            watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.early_hints"])
+            return self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
+
+        return open_
+
+
+class _AnyTarget:
+    """A URL adapter that matches every request to one rule."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._match: tuple[Rule, dict[str, Any]] = (rule, {})
+
+    def match(self, return_rule: bool = True) -> tuple[Rule, dict[str, Any]]:
+        """Return the rule; Flask asks this once a request."""
+        return self._match
+
+
+class DataApp(flask.Flask):
+    """The Flask application of the data listener."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__("gateway", static_folder=None, template_folder=None)
+        self.add_url_rule("/", "relay", gate.relay, provide_automatic_options=False)
+        self._adapter = _AnyTarget(next(self.url_map.iter_rules("relay")))
+
+    def create_url_adapter(self, request: Any) -> Any:
+        """Choose the one rule for any request (see the module's docstring)."""
+        return self._adapter

@@ -1,0 +1,194 @@
+"""The spine: the phases of an exchange, one short function each, no I/O of their own.
+
+    accept -> admit -> obtain (select -> prepare -> open -> judge)* -> stage -> commit -> relay -> finish
+
+`Spine.answer` runs accept to commit and always returns a reply, unless there is nobody left to answer. The relay is
+`gateway.relay.relaying`; `Spine.finish` runs exactly once, whatever happened. Policies are plain callables, fixed when
+the configuration was read, called in the order of `gateway.policy.ORDER`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway.exchange.attempt import Attempt
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import INTERNAL, Abort, Failure, FailureError, Interruption
+from gateway.exchange.fields import request_fields
+from gateway.exchange.message import Chunks, Reply, ReplyHead, Source
+from gateway.exchange.outcome import judge as judge_outcome
+from gateway.exchange.problem import problem
+from gateway.exchange.target import Endpoint
+from gateway.policy.hooks import Hooks, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """The hooks of one route, sorted by phase."""
+
+    admit: tuple[Callable[[Exchange], Reply | None], ...]
+    prepare: tuple[Callable[[Exchange, Attempt], None], ...]
+    judge: tuple[Callable[[Exchange, Attempt], Verdict], ...]
+    stage: tuple[Callable[[Exchange, Chunks], Chunks], ...]
+    commit: tuple[Callable[[Exchange, ReplyHead], None], ...]
+    finish: tuple[Callable[[Exchange], None], ...]
+
+
+def phases(hooks: Iterable[Hooks]) -> Phases:
+    """Sort the hooks of all policies by phase, keeping their order."""
+    ordered = list(hooks)
+    return Phases(
+        admit=tuple(hook.admit for hook in ordered if hook.admit is not None),
+        prepare=tuple(hook.prepare for hook in ordered if hook.prepare is not None),
+        judge=tuple(hook.judge for hook in ordered if hook.judge is not None),
+        stage=tuple(hook.stage for hook in ordered if hook.stage is not None),
+        commit=tuple(hook.commit for hook in ordered if hook.commit is not None),
+        finish=tuple(hook.finish for hook in ordered if hook.finish is not None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply that is committed: its head may go out."""
+
+    reply: Reply
+    first: bytes | None
+    """The first chunk (``b""`` for a body without any), or None where it is still awaited."""
+    rest: Iterator[bytes]
+    """The chunks after ``first``."""
+
+
+Open = Callable[[Exchange, Attempt], Reply]
+"""Connects, sends and reads the head of one attempt; raises ``FailureError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spine:
+    """The phases with what they need from outside: all of it handed in by `gateway.app`."""
+
+    accept: Callable[[Exchange], None]
+    """Checks the request and sets ``exchange.route``; raises ``FailureError``."""
+    phases: dict[str, Phases]
+    """By route name."""
+    unrouted: Phases
+    """For exchanges that never got a route."""
+    select: Callable[[Exchange], Endpoint]
+    clock: Callable[[], float]
+    report: Callable[[Exchange, BaseException], None]
+    """Logs a defect: an exception nobody expected."""
+
+    def answer(self, exchange: Exchange, open_: Open) -> Answer:
+        """Return what to send: the upstream's reply, or our own about what went wrong.
+
+        Raises ``Abort`` if the client left; the reason is in ``exchange.failure``.
+        """
+        try:
+            self.accept(exchange)
+            of_route = self._phases(exchange)
+            reply = admit(exchange, of_route)
+            if reply is None:
+                reply = self.obtain(exchange, of_route, open_)
+            reply.chunks = stage(exchange, of_route, reply.chunks)
+            answer = self._begin(exchange, reply)
+        except (FailureError, Interruption) as error:
+            answer = self._refuse(exchange, error.failure)
+        except Exception as error:
+            self.report(exchange, error)
+            answer = self._refuse(exchange, Failure(INTERNAL, type(error).__name__))
+        self.commit(exchange, answer.reply)
+        return answer
+
+    def obtain(self, exchange: Exchange, of_route: Phases, open_: Open) -> Reply:
+        """Try endpoints until one reply is taken; raise the last attempt's failure otherwise."""
+        while True:
+            attempt = Attempt(self.select(exchange), started=self.clock(), fresh=bool(exchange.attempts))
+            exchange.attempts.append(attempt)
+            attempt.fields = request_fields(exchange.request.fields)
+            for prepare in of_route.prepare:
+                prepare(exchange, attempt)
+            reply = None
+            try:
+                reply = open_(exchange, attempt)
+                exchange.at_finish(reply.chunks.close)
+            except FailureError as error:
+                attempt.failure = error.failure
+            if judge(exchange, attempt, of_route) is Verdict.RETRY:
+                if reply is not None:
+                    reply.chunks.close()
+                continue
+            if reply is None:
+                assert attempt.failure is not None
+                raise FailureError(attempt.failure)
+            return reply
+
+    def commit(self, exchange: Exchange, reply: Reply) -> None:
+        """Decide the head that goes out."""
+        exchange.reply = reply
+        for hook in self._phases(exchange).commit:
+            hook(exchange, reply.head)
+        exchange.committed_at = self.clock()
+        if exchange.head_at is None:
+            exchange.head_at = exchange.committed_at
+
+    def finish(self, exchange: Exchange) -> None:
+        """Record how it ended and give everything back, last acquired first. A second call does nothing."""
+        if exchange.outcome is not None:
+            return
+        local = exchange.reply is None or exchange.reply.source is Source.LOCAL
+        exchange.finished_at = self.clock()
+        exchange.outcome = judge_outcome(exchange.failure, committed=not local, local=local)
+        for release in exchange.take_releases():
+            try:
+                release()
+            except Exception as error:
+                self.report(exchange, error)
+        for hook in self._phases(exchange).finish:
+            try:
+                hook(exchange)
+            except Exception as error:
+                self.report(exchange, error)
+
+    def _phases(self, exchange: Exchange) -> Phases:
+        return self.unrouted if exchange.route is None else self.phases[exchange.route.name]
+
+    def _begin(self, exchange: Exchange, reply: Reply) -> Answer:
+        """Take the first chunk along where it came with the head; what breaks this early can still be answered."""
+        ready = reply.chunks.ready()  # Before iteration begins, which takes what came along.
+        rest = iter(reply.chunks)
+        if exchange.request.method == "HEAD" or not ready:
+            return Answer(reply, None, rest)
+        first = next(rest, b"")
+        if first:
+            exchange.first_byte_at = self.clock()
+        return Answer(reply, first, rest)
+
+    def _refuse(self, exchange: Exchange, failure: Failure) -> Answer:
+        """Turn a failure into the gateway's own reply, or into an end where nobody would read one."""
+        exchange.fail(failure)
+        if failure.kind.status is None:
+            raise Abort
+        request = exchange.request
+        return self._begin(exchange, problem(exchange.id, failure, request.first("accept"), request.method))
+
+
+def admit(exchange: Exchange, of_route: Phases) -> Reply | None:
+    """May it proceed, or can it be answered already?"""
+    for hook in of_route.admit:
+        reply = hook(exchange)
+        if reply is not None:
+            return reply
+    return None
+
+
+def judge(exchange: Exchange, attempt: Attempt, of_route: Phases) -> Verdict:
+    """Take what the attempt brought, or try again?"""
+    for hook in of_route.judge:
+        if hook(exchange, attempt) is Verdict.RETRY:
+            return Verdict.RETRY
+    return Verdict.TAKE
+
+
+def stage(exchange: Exchange, of_route: Phases, chunks: Chunks) -> Chunks:
+    """Let the stages stand in the stream, the first of the list nearest to the upstream."""
+    for hook in of_route.stage:
+        chunks = hook(exchange, chunks)
+    return chunks

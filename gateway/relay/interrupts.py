@@ -1,0 +1,105 @@
+"""One way to end a waiting exchange from outside: an exception thrown into its greenlet.
+
+An exchange waits in socket I/O of one greenlet. Whoever must end it (its deadlines, the watch on its client, its
+upload, shutdown) calls `interrupt` with the reason. The reason is written down first and thrown afterwards, from the
+hub, and only while the exchange is armed: a greenlet that finished in between is never hit by an old exception.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.hub import get_hub
+
+from gateway.exchange.failure import TOTAL_TIMEOUT, Failure, Interruption, Kind
+
+
+class Interrupts:
+    """The interrupters of one exchange: `interrupt` for others, deadlines of its own.
+
+    Deadlines are lazy. At most one timer is armed; entering a phase only notes when it began and how long it may
+    last, and a timer that fires too early is armed again for what is left. A chunk therefore costs one attribute.
+    """
+
+    __slots__ = (
+        "_armed", "_clock", "_fires_at", "_limit", "_target", "_timeout", "_timer", "_total_at", "failure", "since"
+    )  # fmt: skip
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._target = gevent.getcurrent()
+        self._clock = clock
+        self._armed = True
+        self.failure: Failure | None = None
+        """The reason, once there is one."""
+        self._timer: Any = None
+        self._fires_at = 0.0
+        self._limit: float | None = None
+        self._timeout: Kind | None = None
+        self.since: float | None = None
+        """When the wait that the phase limits began; None while it is somebody else's turn."""
+        self._total_at: float | None = None
+
+    def interrupt(self, failure: Failure) -> None:
+        """End the exchange for ``failure``; the first reason counts, later ones are ignored."""
+        if not self._armed or self.failure is not None:
+            return
+        self.failure = failure
+        get_hub().loop.run_callback(self._throw)
+
+    def _throw(self) -> None:
+        if self._armed and self.failure is not None:
+            self._armed = False
+            self._target.throw(Interruption(self.failure))
+
+    def disarm(self) -> None:
+        """Stop everything; nothing is thrown from here on."""
+        self._armed = False
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    def limit_total(self, seconds: float | None) -> None:
+        """Let the whole exchange last ``seconds`` from now."""
+        if seconds is not None:
+            self._total_at = self._clock() + seconds
+            self._arm(seconds)
+
+    def enter(self, timeout: Kind | None, seconds: float | None) -> None:
+        """Begin a phase that may last ``seconds`` and fails as ``timeout``; None for one without a limit."""
+        self._timeout = timeout
+        self._limit = seconds
+        self.since = now = self._clock()
+        if seconds is not None and (self._timer is None or self._fires_at > now + seconds):
+            self._arm(seconds)
+
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+        self._fires_at = self._clock() + seconds
+        self._timer = get_hub().loop.timer(max(seconds, 0.0005))
+        self._timer.start(self._expired)
+
+    def _expired(self) -> None:
+        now = self._clock()
+        if self._total_at is not None and now >= self._total_at:
+            self.interrupt(Failure(TOTAL_TIMEOUT, "the route's total timeout is over"))
+            return
+        due = self._phase_due(now)
+        if due is not None and now >= due and self._timeout is not None:
+            self.interrupt(Failure(self._timeout, f"after {self._limit:g} s"))
+            return
+        upcoming = [at for at in (due, self._total_at) if at is not None]
+        if upcoming:
+            self._arm(min(upcoming) - now)
+        elif self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    def _phase_due(self, now: float) -> float | None:
+        if self._limit is None:
+            return None
+        # Not waiting at this moment: look again when a wait that begins now could be over.
+        return (self.since if self.since is not None else now) + self._limit

@@ -1,0 +1,39 @@
+"""The exchanges that are under way in this worker, and whether new ones may begin."""
+
+from collections.abc import Callable
+
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import Failure
+from gateway.relay.interrupts import Interrupts
+
+
+class Live:
+    """Every running exchange with its interrupters; bounded by the connections the server accepts."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, tuple[Exchange, Interrupts]] = {}
+        self.draining = False
+        """Whether shutdown has begun: new exchanges are refused and connections told to close."""
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def __repr__(self) -> str:
+        return f"<Live {len(self)} running{', draining' if self.draining else ''}>"
+
+    def enter(self, exchange: Exchange, interrupts: Interrupts) -> Callable[[], None]:
+        """Add an exchange; the callable that is returned takes it out again."""
+        key = id(exchange)
+        self._running[key] = (exchange, interrupts)
+
+        def leave() -> None:
+            self._running.pop(key, None)
+
+        return leave
+
+    def interrupt_all(self, failure: Failure) -> int:
+        """End every running exchange for ``failure``; return how many there were."""
+        running = list(self._running.values())
+        for _, interrupts in running:
+            interrupts.interrupt(failure)
+        return len(running)

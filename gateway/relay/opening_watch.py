@@ -1,0 +1,55 @@
+"""What an attempt tells while it is opened, turned into deadlines: connect, then the first byte of an answer."""
+
+from collections.abc import Callable
+
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT
+from gateway.exchange.message import Fields, ReplyHead
+from gateway.exchange.route import Timeouts
+from gateway.relay.interrupts import Interrupts
+
+_EARLY_HINTS = 103
+
+
+class OpeningWatch:
+    """The ``watch`` that ``upstream.opening`` reports to."""
+
+    __slots__ = ("_clock", "_exchange", "_hints", "_interrupts", "_timeouts")
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        timeouts: Timeouts,
+        interrupts: Interrupts,
+        clock: Callable[[], float],
+        hints: Callable[[Fields], None],
+    ) -> None:
+        """``hints`` sends the fields of a 103 to the client."""
+        self._exchange = exchange
+        self._timeouts = timeouts
+        self._interrupts = interrupts
+        self._clock = clock
+        self._hints = hints
+
+    def connecting(self) -> None:
+        """The attempt begins to look for a connection."""
+        self._interrupts.enter(CONNECT_TIMEOUT, self._timeouts.connect)
+
+    def connected(self) -> None:
+        """It has one. While the request is sent, the upload has limits of its own."""
+        self._interrupts.enter(None, None)
+
+    def sent(self) -> None:
+        """The whole request is on its way: from now on the upstream lets us wait."""
+        if self._exchange.head_at is None:
+            self._interrupts.enter(FIRST_BYTE_TIMEOUT, self._timeouts.first_byte)
+
+    def answered(self) -> None:
+        """The head of the final answer is there."""
+        self._exchange.head_at = self._clock()
+        self._interrupts.enter(None, None)
+
+    def informational(self, head: ReplyHead) -> None:
+        """An interim answer came; early hints are passed on (RFC 9110 section 15.2), others end here."""
+        if head.status == _EARLY_HINTS:
+            self._hints(head.fields)

@@ -1,0 +1,54 @@
+"""The chunk loop: what an upstream sends, the moment it is there.
+
+This is the path of a chunk: no log line, no lock, no dict. It counts, and it notes when it waits.
+"""
+
+from collections.abc import Callable, Iterator
+
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import CLIENT_GONE, IDLE_TIMEOUT, INTERNAL, Abort, Failure, FailureError, Interruption
+from gateway.relay.interrupts import Interrupts
+
+
+def relay(
+    exchange: Exchange, first: bytes | None, rest: Iterator[bytes], interrupts: Interrupts, clock: Callable[[], float]
+) -> Iterator[bytes]:
+    """Yield ``first`` (None where it is still awaited: an empty item sends the head alone) and then every chunk.
+
+    Raises ``Abort`` where the body does not come whole, with the failure written into ``exchange``.
+    """
+    try:
+        if first:
+            exchange.chunks = 1
+            exchange.relayed_bytes = len(first)
+        # F8: an empty item lets the server send the head now, while the body is silent.
+        yield first or b""
+        interrupts.enter(IDLE_TIMEOUT, exchange.route.timeouts.idle if exchange.route is not None else None)
+        since = clock()
+        for chunk in rest:
+            now = clock()
+            gap = now - since
+            if gap > exchange.longest_gap_seconds:
+                exchange.longest_gap_seconds = gap
+            if exchange.first_byte_at is None:
+                exchange.first_byte_at = now
+            exchange.chunks += 1
+            exchange.relayed_bytes += len(chunk)
+            interrupts.since = None
+            yield chunk
+            since = interrupts.since = clock()
+        interrupts.enter(None, None)
+    except (FailureError, Interruption) as error:
+        if interrupts.since is not None:
+            # The wait that no chunk ended: the silence before a cut is a gap too.
+            exchange.longest_gap_seconds = max(exchange.longest_gap_seconds, clock() - interrupts.since)
+        exchange.fail(error.failure)
+        raise Abort from error
+    except Exception as error:
+        # A defect of ours: the stream must look as cut as by any other failure. The server logs the cause.
+        exchange.fail(Failure(INTERNAL, type(error).__name__))
+        raise Abort from error
+    except GeneratorExit:
+        exchange.fail(Failure(CLIENT_GONE, "the stream was closed before its end"))
+        raise
+

@@ -1,0 +1,143 @@
+"""The request's body on its way up, in a greenlet of its own, so that an early answer is seen while it runs.
+
+The client's side and the upstream's side of an upload fail differently. A client that does not deliver ends the
+exchange. An upstream that stops reading only ends the upload: its answer may be on the way (RFC 9112 section 9.3).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import gevent
+
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import (
+    BODY_TOO_LARGE,
+    INTERNAL,
+    SEND_TIMEOUT,
+    UPLOAD_TIMEOUT,
+    Failure,
+    FailureError,
+)
+from gateway.relay.interrupts import Interrupts
+
+
+class Body(Protocol):
+    """What the server offers of a request's body."""
+
+    length: int | None
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body as it arrives; raise ``FailureError`` where the client does not deliver it whole."""
+
+    def at_hand(self) -> bool:
+        """Whether all of it was received with the head, so that `pieces` will not wait."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until octets can be read (or the end seen); False when ``seconds`` passed first."""
+
+
+class ClientUpload:
+    """Moves a client's body into an upstream. It is an ``Upload`` (see ``exchange.message``)."""
+
+    def __init__(self, exchange: Exchange, body: Body, interrupts: Interrupts, done: Callable[[], None]) -> None:
+        """``done`` is called once when the body has been read to its end."""
+        self.length = body.length
+        self._exchange = exchange
+        self._body = body
+        self._interrupts = interrupts
+        self._done = done
+        self._pump: gevent.Greenlet[..., None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<ClientUpload {self._exchange.received_bytes}/{self.length}>"
+
+    def start(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
+        """Begin to send the body; see ``exchange.message.Upload``."""
+        if self._body.at_hand():
+            self._run(write, finish)
+        else:
+            self._pump = gevent.spawn(self._run, write, finish)
+
+    def stop(self) -> None:
+        """End the upload now. Harmless where it has ended, or never began."""
+        pump, self._pump = self._pump, None
+        if pump is not None and pump is not gevent.getcurrent():
+            pump.kill(block=False)
+
+    def _run(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
+        try:
+            sent = all(self._send(write, piece) for piece in self._pieces())
+        except FailureError as error:
+            self._interrupts.interrupt(error.failure)
+            return
+        except Exception as error:
+            self._interrupts.interrupt(Failure(INTERNAL, f"upload: {type(error).__name__}"))
+            raise
+        if not sent:
+            return
+        self._exchange.upload_done = True
+        self._done()
+        try:
+            finish()
+        except (OSError, FailureError):
+            return  # Whoever waits for the answer sees the same broken connection, and says what it means.
+
+    def _pieces(self) -> Iterator[bytes]:
+        limit = self._exchange.route.max_request_body if self._exchange.route is not None else None
+        pieces = self._body.pieces()
+        while True:
+            piece = self._next(pieces)
+            if piece is None:
+                return
+            self._exchange.received_bytes += len(piece)
+            if limit is not None and self._exchange.received_bytes > limit:
+                raise FailureError(Failure(BODY_TOO_LARGE, f"more than {limit} octets"))
+            yield piece
+
+    def _next(self, pieces: Iterator[bytes]) -> bytes | None:
+        while not self._body.wait(self._timeout_seconds()):
+            # The limit may have been lifted while we waited: a client may be silent beside a running answer.
+            if not self._answered():
+                raise FailureError(Failure(UPLOAD_TIMEOUT, f"no octet for {self._timeout_seconds():g} s"))
+        seconds = self._timeout_seconds()
+        timer = gevent.Timeout(seconds) if seconds is not None else None
+        try:
+            if timer is not None:
+                timer.start()
+            return next(pieces, None)
+        except gevent.Timeout as expired:
+            if expired is not timer:
+                raise
+            raise FailureError(Failure(UPLOAD_TIMEOUT, f"no whole piece for {seconds:g} s")) from None
+        finally:
+            if timer is not None:
+                timer.close()
+
+    def _send(self, write: Callable[[bytes], None], piece: bytes) -> bool:
+        seconds = self._timeout_seconds()
+        timer = gevent.Timeout(seconds) if seconds is not None else None
+        try:
+            if timer is not None:
+                timer.start()
+            write(piece)
+        except gevent.Timeout as expired:
+            if expired is not timer:
+                raise
+            if not self._answered():
+                raise FailureError(Failure(SEND_TIMEOUT, f"no octet taken for {seconds:g} s")) from None
+            return False
+        except (OSError, FailureError):
+            return False
+        finally:
+            if timer is not None:
+                timer.close()
+        return True
+
+    def _timeout_seconds(self) -> float | None:
+        """Both sides of an upload that is still waited for have a limit; one beside a running answer has none."""
+        route = self._exchange.route
+        return None if route is None or self._answered() else route.timeouts.upload
+
+    def _answered(self) -> bool:
+        attempts = self._exchange.attempts
+        return bool(attempts) and attempts[-1].status is not None

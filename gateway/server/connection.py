@@ -1,0 +1,235 @@
+"""One client connection: read a request, let the application answer it, see what may follow."""
+
+import logging
+import secrets
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+from gevent.socket import wait_read
+from gunicorn.http.errors import NoMoreData
+
+from gateway.exchange.failure import (
+    CLIENT_GONE,
+    CLIENT_STALLED,
+    HEAD_TIMEOUT,
+    OVERLOADED,
+    Abort,
+    Failure,
+    FailureError,
+    Interruption,
+)
+from gateway.server.refusal import answer, failure_of
+from gateway.server.request import ExactParser, ExactRequest
+from gateway.server.response import ClientResponse
+
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 1024 * 1024
+_PLAIN_WRITE_SECONDS = 30.0
+
+_log = logging.getLogger("gateway.server")
+
+
+class Service(Protocol):
+    """What a listener serves and how: the part of the worker that a connection needs."""
+
+    head_seconds: float
+    keepalive_seconds: float
+
+    @property
+    def application(self) -> Callable[[dict[str, Any], Any], Any]: ...
+
+    def parser(self, sock: Any, peer: Any) -> ExactParser: ...
+
+    def environ(self, request: ExactRequest, sock: Any, peer: Any) -> dict[str, Any]: ...
+
+    def draining(self) -> bool: ...
+
+    def refused(self, failure: Failure, exchange_id: str, peer: str) -> None:
+        """Record a request that was refused before it became an exchange."""
+
+
+class Connection:
+    """Serves the requests of one client connection until one side ends it."""
+
+    def __init__(self, service: Service, sock: Any, peer: Any) -> None:
+        self._service = service
+        self._sock = sock
+        self._peer = peer
+        self._idle = False
+        self._greenlet = gevent.getcurrent()
+        self._linger = False
+        self._goodbye = True
+        """Whether the end of the connection is meant: TLS says so, and a cut stream must not."""
+
+    def serve(self, overloaded: bool) -> None:
+        """Serve until the connection ends; ``overloaded`` refuses the first request and ends it."""
+        parser = self._service.parser(self._sock, self._peer)
+        first = True
+        while True:
+            request = self._next_request(parser, first)
+            if request is None:
+                return
+            first = False
+            if overloaded:
+                self._refuse(Failure(OVERLOADED, "more than [server] max_connections"))
+                return
+            if not self._answer(request):
+                return
+            self._sock.settimeout(None)
+
+    def end_if_idle(self) -> None:
+        """End a connection that waits for a next request. Called from the hub when shutdown begins."""
+        if self._idle:
+            self._idle = False
+            self._greenlet.throw(_Idle)
+
+    def close(self) -> None:
+        """Close the socket; first read on for a moment where the client may still be sending (RFC 9112 9.6)."""
+        try:
+            if self._linger:
+                self._read_on()
+            elif self._goodbye:
+                self._say_goodbye()
+        finally:
+            self._sock.close()
+
+    def _next_request(self, parser: ExactParser, first: bool) -> ExactRequest | None:
+        try:
+            if not parser.has_buffered() and not self._wait_for_octets(first):
+                return None
+            with gevent.Timeout(self._service.head_seconds) as timer:
+                return next(parser)  # type: ignore[no-any-return]
+        except gevent.Timeout as expired:
+            if expired is not timer:
+                raise
+            self._refuse(Failure(HEAD_TIMEOUT, "the request's head took longer than [server] head_timeout"))
+        except (StopIteration, NoMoreData, OSError, _Idle):
+            pass
+        except Exception as error:
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            self._refuse(failure)
+        return None
+
+    def _wait_for_octets(self, first: bool) -> bool:
+        """Wait for a request to begin; between requests the connection counts as idle."""
+        if self._service.draining() and not first:
+            return False
+        pending = getattr(self._sock, "pending", None)
+        if pending is not None and pending():
+            return True
+        self._idle = not first
+        try:
+            wait_read(
+                self._sock.fileno(),
+                timeout=self._service.head_seconds if first else self._service.keepalive_seconds,
+            )
+        except TimeoutError:
+            return False
+        finally:
+            self._idle = False
+        return True
+
+    def _answer(self, request: ExactRequest) -> bool:
+        """Let the application answer; return whether a next request may follow."""
+        keep_alive = not request.should_close() and not self._service.draining()
+        response = ClientResponse(request, self._sock, keep_alive)
+        environ = self._service.environ(request, self._sock, self._peer)
+        environ["gateway.early_hints"] = response.early_hints
+        try:
+            stream = self._service.application(environ, response)
+        except Abort:
+            self._goodbye = False
+            return False
+        try:
+            if not self._send(stream, response):
+                self._cut(response)
+                return False
+        finally:
+            if hasattr(stream, "close"):
+                stream.close()
+        self._linger = not request.body.done
+        return response.keep_alive and request.body.done
+
+    def _send(self, stream: Any, response: ClientResponse) -> bool:
+        """Write the whole response; return False where it must look cut, its reason written into the stream."""
+        # A stream of ours says how patient it is and hears what went wrong; the admin side's answers are plain WSGI.
+        write_seconds = getattr(stream, "write_seconds", _PLAIN_WRITE_SECONDS)
+        failed = getattr(stream, "failed", _nobody)
+        self._sock.settimeout(write_seconds)
+        try:
+            for piece in stream:
+                response.write(piece)
+            if response.short_bytes():
+                return False
+            response.finish()
+        except Abort as abort:
+            if not isinstance(abort.__cause__, FailureError | Interruption | None):
+                _log.error("a stream met a defect", exc_info=abort.__cause__)
+            return False
+        except Interruption as interruption:
+            failed(interruption.failure)
+            return False
+        except TimeoutError:
+            failed(Failure(CLIENT_STALLED, f"nothing taken for {write_seconds:g} s"))
+            response.reset_on_close()
+            return False
+        except OSError as error:
+            failed(Failure(CLIENT_GONE, f"sending failed: {type(error).__name__}"))
+            return False
+        return True
+
+    def _cut(self, response: ClientResponse) -> None:
+        """End the connection so that the message looks cut: without its last chunk, or by a reset (law 3)."""
+        self._goodbye = False
+        if response.close_delimited or not response.head_sent:
+            response.reset_on_close()
+
+    def _refuse(self, failure: Failure) -> None:
+        exchange_id = secrets.token_hex(16)
+        peer = self._peer[0] if isinstance(self._peer, tuple) else ""
+        self._service.refused(failure, exchange_id, peer)
+        self._sock.settimeout(self._service.head_seconds)
+        try:
+            self._sock.sendall(b"".join(answer(exchange_id, failure)))
+            self._linger = True
+        except OSError:
+            return
+
+    def _read_on(self) -> None:
+        """Say that we are done and discard what still comes, for a moment: closing at once would reset the answer."""
+        left = _LINGER_BYTES
+        try:
+            with gevent.Timeout(_LINGER_SECONDS, TimeoutError):
+                self._say_goodbye()
+                self._sock.shutdown(socket.SHUT_WR)
+                self._sock.settimeout(None)
+                while left > 0:
+                    octets = self._sock.recv(min(left, 65536))
+                    if not octets:
+                        return
+                    left -= len(octets)
+        except OSError:
+            return
+
+    def _say_goodbye(self) -> None:
+        """Send TLS's close_notify without waiting for the client's: the end was meant (RFC 8446 section 6.1)."""
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return
+        try:
+            self._sock.settimeout(0.0)
+            self._sock.unwrap()
+        except (OSError, ValueError):
+            return
+
+
+def _nobody(failure: Failure) -> None:
+    """Hear a failure where no record is kept."""
+
+
+class _Idle(BaseException):
+    """Wakes a connection that waits for a next request."""

@@ -1,0 +1,12 @@
+"""Make the standard library cooperative. Must run before any other module imports ssl, socket or threading.
+
+Where it comes later, modules keep the blocking originals: every HTTPS upstream then ends in a RecursionError.
+"""
+
+from gevent import monkey
+
+
+def patch() -> None:
+    """Patch once; calling it again does nothing."""
+    if not monkey.is_module_patched("socket"):
+        monkey.patch_all()

@@ -1,0 +1,240 @@
+"""A request as the client sent it: gunicorn's parser, keeping what it would lose (F17), and the body as it arrives."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from gevent.socket import wait_read
+from gunicorn.http.body import LengthReader
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    InvalidHeader,
+    InvalidHeaderName,
+    InvalidRequestLine,
+    LimitRequestHeaders,
+    NoMoreData,
+    ObsoleteFolding,
+    UnsupportedTransferCoding,
+)
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
+
+from gateway.exchange.chunked import ChunkedDecoder
+from gateway.exchange.failure import BAD_REQUEST, UPLOAD_CUT, Failure, FailureError
+from gateway.exchange.message import Fields
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_PIECE_BYTES = 64 * 1024
+_SINGLE = frozenset({"HOST", "CONTENT-TYPE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a request's head may be."""
+
+    request_line_bytes: int
+    fields: int
+    field_bytes: int
+    head_bytes: int = 1024 * 1024
+    """All field lines together; bounds what one connection can make us keep."""
+
+
+class UploadBody:
+    """The body of a request: octets as they arrive, counted against what was announced."""
+
+    def __init__(self, request: "ExactRequest", length: int | None) -> None:
+        self.length = length
+        """Octets announced; None for a chunked body."""
+        self.done = length == 0
+        """Whether the body was read to its end: only then does a next request begin behind it."""
+        self.failed = False
+        """Whether reading it broke, so that nothing behind it can be trusted."""
+        self._complete = self.done
+        """Whether its last octet was received, though perhaps not handed on."""
+        self._request = request
+        self._unreader = request.unreader
+
+    def at_hand(self) -> bool:
+        """Whether the whole body was received with the head."""
+        return self.done or (self.length is not None and self._unreader.buf.tell() >= self.length > 0)
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until octets can be read; False when ``seconds`` passed first."""
+        sock = self._unreader.sock
+        if self._complete or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
+            return True
+        self._request.send_continue()
+        try:
+            wait_read(sock.fileno(), timeout=seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body as it arrives, in pieces of up to 64 KiB.
+
+        Raises ``FailureError`` with UPLOAD_CUT where the client stops early and BAD_REQUEST where its framing breaks.
+        """
+        try:
+            yield from self._known_length(self.length) if self.length is not None else self._chunked()
+        except NoMoreData as error:
+            self.failed = True
+            raise FailureError(Failure(UPLOAD_CUT, "the client's body ended early")) from error
+        except OSError as error:
+            self.failed = True
+            raise FailureError(Failure(UPLOAD_CUT, "the client's connection broke during its upload")) from error
+        self.done = True
+
+    def _known_length(self, length: int) -> Iterator[bytes]:
+        left = length
+        while left:
+            piece = self._unreader.read(None, read_ahead=min(left, _PIECE_BYTES))
+            if not piece:
+                raise NoMoreData()
+            if len(piece) > left:
+                self._unreader.unread(piece[left:])
+                piece = piece[:left]
+            left -= len(piece)
+            self._complete = not left
+            yield piece
+
+    def _chunked(self) -> Iterator[bytes]:
+        decoder = ChunkedDecoder()
+        while not decoder.over:
+            data = self._unreader.read(None, read_ahead=_PIECE_BYTES)
+            if not data:
+                raise NoMoreData()
+            piece = decoder.feed(data)
+            self._complete = decoder.whole
+            if piece:
+                yield piece
+        if decoder.broken is not None:
+            self.failed = True
+            raise FailureError(Failure(BAD_REQUEST, decoder.broken))
+        self._unreader.unread(decoder.rest)
+
+    def read(self, size: int | None = None) -> bytes:
+        """Part of the WSGI interface; the gateway itself reads `pieces`."""
+        raise NotImplementedError("the request's body is read as it arrives, by the upload")
+
+
+class ExactRequest(Request):
+    """A request whose field lines keep case, order and repetition in ``field_lines``."""
+
+    def __init__(self, *args: Any, limits: "Limits", scheme: str) -> None:
+        self._limits = limits
+        self._scheme = scheme
+        self.field_lines: Fields = []
+        self.wants_continue = False
+        super().__init__(*args)
+
+    def parse(self, unreader: Any) -> bytes:
+        """Read the head, within our own limits (gunicorn would cap the request line at 8190 octets)."""
+        self.limit_request_line = self._limits.request_line_bytes
+        self.limit_request_fields = self._limits.fields
+        self.limit_request_field_size = self._limits.field_bytes
+        self.max_buffer_headers = self._limits.head_bytes
+        self.scheme = self._scheme
+        return super().parse(unreader)  # type: ignore[no-any-return]
+
+    def parse_request_line(self, line_bytes: bytes) -> None:
+        """Parse strictly: a target has no fragment (RFC 9112 section 3.2), and readers differ about one that has."""
+        super().parse_request_line(line_bytes)
+        if "#" in self.uri:
+            raise InvalidRequestLine("a fragment")
+
+    def parse_headers(self, data: bytes, from_trailer: bool = False) -> list[tuple[str, str]]:
+        """Parse strictly (RFC 9112 section 5); return gunicorn's upper-cased list, which decides the framing.
+
+        Names with an underscore are left out of that list, because WSGI confuses them with dashes; ``field_lines``
+        has them. Trailers are read and dropped.
+        """
+        lines = data.decode("latin-1").split("\r\n")
+        if len(lines) > self.limit_request_fields:
+            raise LimitRequestHeaders("limit request headers fields")
+        fields: Fields = []
+        upper: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        for line in lines:
+            name, value = self._field(line)
+            key = name.upper()
+            if key in _SINGLE:
+                if key in seen:
+                    raise InvalidHeader(key)
+                seen.add(key)
+            if key == "EXPECT" and not from_trailer:
+                self._note_expectation(value)
+            fields.append((name, value))
+            if "_" not in key:
+                upper.append((key, value))
+        if not from_trailer:
+            self.field_lines = fields
+        return upper
+
+    def _field(self, line: str) -> tuple[str, str]:
+        if len(line) + 2 > self.limit_request_field_size:
+            raise LimitRequestHeaders("limit request headers fields size")
+        if line[:1] in (" ", "\t"):
+            raise ObsoleteFolding("a field line begins with white space")
+        name, colon, value = line.partition(":")
+        if not colon or not _TOKEN.fullmatch(name):
+            raise InvalidHeaderName("a field name is not a token")
+        if _CONTROL.search(value):
+            raise InvalidHeader(name)
+        return name, value.strip(" \t")
+
+    def _note_expectation(self, value: str) -> None:
+        if value.lower() != "100-continue":
+            raise ExpectationFailed(value)
+        self.wants_continue = self.version >= (1, 1)
+
+    def set_body_reader(self) -> None:
+        """Choose the framing as gunicorn does (RFC 9112 section 6), then read the body in our own way.
+
+        A coding below chunked is refused: nobody here takes it off, and what goes up would not name it (section 6.1).
+        """
+        super().set_body_reader()
+        codings = [value.lower() for name, value in self.headers if name == "TRANSFER-ENCODING"]
+        if codings not in ([], ["chunked"]):
+            raise UnsupportedTransferCoding(", ".join(codings))
+        reader = self.body.reader
+        length = reader.length if isinstance(reader, LengthReader) else None
+        self.body: Any = UploadBody(self, length)
+
+    def should_close(self) -> bool:
+        """Whether the connection ends behind this request (RFC 9112 section 9.3, all Connection fields read)."""
+        options = {
+            option.strip(" \t").lower()
+            for name, value in self.field_lines
+            if name.lower() == "connection"
+            for option in value.split(",")
+        }
+        if self.must_close or "close" in options or self.method == "CONNECT":
+            return True
+        return self.version < (1, 1) and "keep-alive" not in options
+
+    def send_continue(self) -> None:
+        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1); once."""
+        if self.wants_continue:
+            self.wants_continue = False
+            self.unreader.sock.sendall(_CONTINUE)
+
+
+class ExactParser(RequestParser):
+    """Reads the requests of one connection, one after the other."""
+
+    def __init__(self, cfg: Any, sock: Any, peer: Any, limits: "Limits", scheme: str) -> None:
+        super().__init__(cfg, sock, peer)
+        self.mesg_class = partial(ExactRequest, limits=limits, scheme=scheme)
+
+    def has_buffered(self) -> bool:
+        """Whether octets of a next request were received already."""
+        return bool(self.unreader.buf.tell())
+
+    def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
+        """Say whether a next request can follow: the body before it must have been read to its end."""
+        return self.mesg is None or self.mesg.body.done
