@@ -92,9 +92,12 @@ class Spine:
         except (FailureError, Interruption) as error:
             answer = self._refuse(exchange, error.failure)
         except Exception as error:
-            self.report(exchange, error)
-            answer = self._refuse(exchange, Failure(INTERNAL, type(error).__name__))
-        self.commit(exchange, answer.reply)
+            answer = self._broken(exchange, error)
+        try:
+            self.commit(exchange, answer.reply)
+        except Exception as error:
+            answer = self._broken(exchange, error)
+            self._committed(exchange, answer.reply)  # As it is: the hooks had their chance.
         return answer
 
     def obtain(self, exchange: Exchange, of_route: Phases, open_: Open) -> Reply:
@@ -114,6 +117,7 @@ class Spine:
             if judge(exchange, attempt, of_route) is Verdict.RETRY:
                 if reply is not None:
                     reply.chunks.close()
+                exchange.head_at = None  # The head that counts is still to come, and waited for with a deadline.
                 continue
             if reply is None:
                 assert attempt.failure is not None
@@ -122,9 +126,12 @@ class Spine:
 
     def commit(self, exchange: Exchange, reply: Reply) -> None:
         """Decide the head that goes out."""
-        exchange.reply = reply
         for hook in self._phases(exchange).commit:
             hook(exchange, reply.head)
+        self._committed(exchange, reply)
+
+    def _committed(self, exchange: Exchange, reply: Reply) -> None:
+        exchange.reply = reply
         exchange.committed_at = self.clock()
         if exchange.head_at is None:
             exchange.head_at = exchange.committed_at
@@ -161,6 +168,13 @@ class Spine:
             exchange.first_byte_at = self.clock()
         return Answer(reply, first, rest)
 
+    def _broken(self, exchange: Exchange, error: Exception) -> Answer:
+        """Turn what a hook raised into the gateway's own reply; what is no failure is a defect, and reported."""
+        if isinstance(error, FailureError):
+            return self._refuse(exchange, error.failure)
+        self.report(exchange, error)
+        return self._refuse(exchange, Failure(INTERNAL, type(error).__name__))
+
     def _refuse(self, exchange: Exchange, failure: Failure) -> Answer:
         """Turn a failure into the gateway's own reply, or into an end where nobody would read one."""
         exchange.fail(failure)
@@ -175,6 +189,7 @@ def admit(exchange: Exchange, of_route: Phases) -> Reply | None:
     for hook in of_route.admit:
         reply = hook(exchange)
         if reply is not None:
+            exchange.at_finish(reply.chunks.close)
             return reply
     return None
 
@@ -191,4 +206,5 @@ def stage(exchange: Exchange, of_route: Phases, chunks: Chunks) -> Chunks:
     """Let the stages stand in the stream, the first of the list nearest to the upstream."""
     for hook in of_route.stage:
         chunks = hook(exchange, chunks)
+        exchange.at_finish(chunks.close)
     return chunks

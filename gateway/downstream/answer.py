@@ -9,6 +9,7 @@ from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import Failure
 from gateway.exchange.fields import end_to_end
 from gateway.exchange.message import ReplyHead
+from gateway.exchange.route import Timeouts
 
 
 class Stream:
@@ -22,7 +23,7 @@ class Stream:
         self._body = body
         self._finish = finish
         route = exchange.route
-        self.write_seconds = route.timeouts.write if route is not None else None
+        self.write_seconds = (route.timeouts if route is not None else Timeouts()).write
         """How long the client may take nothing before it is given up."""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -50,5 +51,9 @@ class ExactResponse(flask.Response):
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Hand the server status line and field lines unchanged, hop-by-hop fields removed (RFC 9110 7.6.1)."""
-        start_response(f"{self._head.status} {self._head.reason}", end_to_end(self._head.fields))
+        try:
+            start_response(f"{self._head.status} {self._head.reason}", end_to_end(self._head.fields))
+        except BaseException:
+            self._stream.close()  # Nobody else got it.
+            raise
         return self._stream

@@ -17,6 +17,7 @@ from gateway.downstream.accept import exchange_of
 from gateway.downstream.answer import ExactResponse, Stream
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import INTERNAL, Failure
 from gateway.exchange.message import Reply
 from gateway.exchange.route import Forwarding, Timeouts
 from gateway.lifecycle import Spine
@@ -53,18 +54,19 @@ class Gate:
         flask.g.exchange = exchange
         interrupts = Interrupts(clock)
         exchange.at_finish(interrupts.disarm)
-        exchange.at_finish(self.live.enter(exchange, interrupts))
-        watch = ClientWatch(environ["gunicorn.socket"], interrupts.interrupt)
-        exchange.at_finish(watch.stop)
-        self._take_body(exchange, environ, interrupts, watch)
+        finish = self._finish(interrupts)
         try:
+            exchange.at_finish(self.live.enter(exchange, interrupts))
+            watch = ClientWatch(environ["gunicorn.socket"], interrupts.interrupt)
+            exchange.at_finish(watch.stop)
+            self._take_body(exchange, environ, interrupts, watch)
             answer = self.spine.answer(exchange, self._open(exchange, environ, interrupts))
-        except BaseException:
-            interrupts.disarm()
-            self.spine.finish(exchange)
+            body = relay(exchange, answer.first, answer.rest, interrupts, clock)
+            return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), finish))
+        except BaseException as error:
+            exchange.fail(Failure(INTERNAL, type(error).__name__))  # An Abort has its reason already, which stays.
+            finish(exchange)
             raise
-        body = relay(exchange, answer.first, answer.rest, interrupts, clock)
-        return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), self._finish(interrupts)))
 
     def _finish(self, interrupts: Interrupts) -> Callable[[Exchange], None]:
         def finish(exchange: Exchange) -> None:
@@ -77,9 +79,10 @@ class Gate:
         self, exchange: Exchange, environ: dict[str, Any], interrupts: Interrupts, watch: ClientWatch
     ) -> None:
         watch.start()
-        if not exchange.request.has_body and exchange.request.first("content-length") is None:
+        if not exchange.request.has_body:
             exchange.upload_done = True
-            return
+            if exchange.request.first("content-length") is None:
+                return  # An announced length of 0 goes up as one.
         upload = ClientUpload(exchange, environ["gateway.request"].body, interrupts, watch.restart)
         exchange.upload = upload
         exchange.at_finish(upload.stop)
@@ -92,7 +95,7 @@ class Gate:
             timeouts: Timeouts = exchange.route.timeouts
             if len(exchange.attempts) == 1:
                 interrupts.limit_total(timeouts.total)
-            watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.early_hints"])
+            watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
             return self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
 
         return open_
@@ -112,9 +115,10 @@ class _AnyTarget:
 class DataApp(flask.Flask):
     """The Flask application of the data listener."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Callable[[], Gate]) -> None:
+        """``gate`` returns the gate that serves new exchanges at the moment."""
         super().__init__("gateway", static_folder=None, template_folder=None)
-        self.add_url_rule("/", "relay", gate.relay, provide_automatic_options=False)
+        self.add_url_rule("/", "relay", lambda: gate().relay(), provide_automatic_options=False)
         self._adapter = _AnyTarget(next(self.url_map.iter_rules("relay")))
 
     def create_url_adapter(self, request: Any) -> Any:

@@ -32,7 +32,8 @@ class Endpoint:
     unix: bool = False
 
     def __str__(self) -> str:
-        return f"unix:{self.host}" if self.unix else f"{self.scheme}://{self.authority}{self.base_path}"
+        """Return the address, for logs and clients: without the base path, which may be somebody's key."""
+        return f"unix:{self.host}" if self.unix else f"{self.scheme}://{self.authority}"
 
 
 def parse_endpoint(url: str) -> Endpoint:
@@ -48,7 +49,7 @@ def parse_endpoint(url: str) -> Endpoint:
         raise ValueError('an endpoint begins with "http://", "https://" or "unix:/"')
     rest = rest[2:]
     if "@" in _AUTHORITY_END.split(rest, maxsplit=1)[0]:
-        raise ValueError('an endpoint holds no user or password; clients send them in the Authorization field')
+        raise ValueError("an endpoint holds no user or password; clients send them in the Authorization field")
     if "?" in rest or "#" in rest:
         raise ValueError("an endpoint ends with its path; leave out what follows ? or #")
     authority, slash, path = rest.partition("/")

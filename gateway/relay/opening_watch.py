@@ -4,17 +4,16 @@ from collections.abc import Callable
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT
-from gateway.exchange.message import Fields, ReplyHead
+from gateway.exchange.fields import end_to_end
+from gateway.exchange.message import ReplyHead
 from gateway.exchange.route import Timeouts
 from gateway.relay.interrupts import Interrupts
-
-_EARLY_HINTS = 103
 
 
 class OpeningWatch:
     """The ``watch`` that ``upstream.opening`` reports to."""
 
-    __slots__ = ("_clock", "_exchange", "_hints", "_interrupts", "_timeouts")
+    __slots__ = ("_clock", "_exchange", "_interim", "_interrupts", "_timeouts")
 
     def __init__(
         self,
@@ -22,14 +21,14 @@ class OpeningWatch:
         timeouts: Timeouts,
         interrupts: Interrupts,
         clock: Callable[[], float],
-        hints: Callable[[Fields], None],
+        interim: Callable[[ReplyHead], None],
     ) -> None:
-        """``hints`` sends the fields of a 103 to the client."""
+        """``interim`` sends an interim response to the client."""
         self._exchange = exchange
         self._timeouts = timeouts
         self._interrupts = interrupts
         self._clock = clock
-        self._hints = hints
+        self._interim = interim
 
     def connecting(self) -> None:
         """The attempt begins to look for a connection."""
@@ -50,6 +49,5 @@ class OpeningWatch:
         self._interrupts.enter(None, None)
 
     def informational(self, head: ReplyHead) -> None:
-        """An interim answer came; early hints are passed on (RFC 9110 section 15.2), others end here."""
-        if head.status == _EARLY_HINTS:
-            self._hints(head.fields)
+        """An interim answer came; a proxy passes on those it did not ask for itself (RFC 9110 section 15.2)."""
+        self._interim(ReplyHead(head.status, head.reason, end_to_end(head.fields)))

@@ -51,4 +51,3 @@ def relay(
     except GeneratorExit:
         exchange.fail(Failure(CLIENT_GONE, "the stream was closed before its end"))
         raise
-

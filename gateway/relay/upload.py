@@ -62,7 +62,8 @@ class ClientUpload:
         """End the upload now. Harmless where it has ended, or never began."""
         pump, self._pump = self._pump, None
         if pump is not None and pump is not gevent.getcurrent():
-            pump.kill(block=False)
+            # Until it has ended it may still wait on the client's socket, which somebody else reads next.
+            pump.kill()
 
     def _run(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from gateway.upstream.watch import Watch
 CONTINUE_SECONDS = 1.0
 """How long a request with ``Expect: 100-continue`` waits before its body goes anyway (RFC 9110 section 10.1.1)."""
 _HEAD_READ_OCTETS = 16 * 1024
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 WaitReadable = Callable[[socket.socket], None]
 """Returns when a socket has something to read."""
@@ -152,10 +154,19 @@ class Connection:
         return False
 
     def close(self) -> None:
-        """End it, with an upload that may still run."""
+        """End it, with an upload that may still run.
+
+        A request that was not sent whole ends in a reset: behind octets that the upstream does not take, the kernel
+        would keep an ordinary end to itself, and the octets too, for minutes.
+        """
+        whole = self.sent_whole
         uploading, self._uploading = self._uploading, None
         try:
             if uploading is not None:
                 uploading.stop()
+            if not whole and self.uses:
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        except OSError:
+            pass  # It is gone already.
         finally:
             self._sock.close()

@@ -71,6 +71,10 @@ class Opener:
         attempt.status = response.head.status
         return Reply(response.head, ReplyChunks(response), Source.UPSTREAM, response.length)
 
+    def prune(self) -> None:
+        """Close connections that have been idle for too long; nobody may come to ask for them."""
+        self._adapter.prune()
+
     def close(self) -> None:
         """Drop the idle connections; those in use are closed when their exchange has ended."""
         self._adapter.close()

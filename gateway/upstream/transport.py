@@ -121,6 +121,11 @@ class ExactAdapter(HTTPAdapter):
         """Return the response around what the pool returned, or around urllib3's response from a stand-in for it."""
         return StreamedResponse(req, resp)
 
+    def prune(self) -> None:
+        """Close what has been idle for too long in any pool."""
+        for pool in self._pools.values():
+            pool.prune()
+
     def close(self) -> None:
         """Close the idle connections of all pools."""
         for pool in self._pools.values():

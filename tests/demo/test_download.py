@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from support.demo_process import DemoUpstream
@@ -17,11 +18,9 @@ MODIFIED = "Fri, 02 Jan 2026 00:00:00 GMT"
 @pytest.fixture(scope="module")
 def whole(demo_upstream: DemoUpstream) -> bytes:
     """The file's octets."""
-    connection = http.client.HTTPConnection(*demo_upstream.address)
-    connection.request("GET", FILE)
-    octets = connection.getresponse().read()
-    connection.close()
-    return octets
+    with closing(http.client.HTTPConnection(*demo_upstream.address, timeout=30)) as connection:
+        connection.request("GET", FILE)
+        return connection.getresponse().read()
 
 
 def test_file_is_always_the_same(whole: bytes) -> None:
@@ -117,13 +116,12 @@ def test_head_request_tells_the_size(ask: Ask) -> None:
 
 def test_large_download_takes_no_memory(demo_upstream: DemoUpstream) -> None:
     """256 MiB come whole while the server's memory stays flat."""
-    connection = http.client.HTTPConnection(*demo_upstream.address, timeout=30)
-    connection.request("GET", "/download?size=256MiB")
-    response = connection.getresponse()
-    octets, first, most = len(response.read(2**20)), demo_upstream.rss_kib(), 0
-    while piece := response.read(2**20):
-        octets += len(piece)
-        most = max(most, demo_upstream.rss_kib())
-    connection.close()
+    with closing(http.client.HTTPConnection(*demo_upstream.address, timeout=30)) as connection:
+        connection.request("GET", "/download?size=256MiB")
+        response = connection.getresponse()
+        octets, first, most = len(response.read(2**20)), demo_upstream.rss_kib(), 0
+        while piece := response.read(2**20):
+            octets += len(piece)
+            most = max(most, demo_upstream.rss_kib())
     assert octets == 256 * 2**20
     assert most - first < 8 * 1024

@@ -4,6 +4,7 @@ import http.client
 import json
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from support.demo_process import DemoUpstream
@@ -73,13 +74,12 @@ def test_csv_of_any_size_takes_no_memory(ask: Ask, demo_upstream: DemoUpstream) 
     """A table of 40 MB leaves the server's memory flat while it is sent."""
     ask("/csv?rows=1000")
     before, most, lines = demo_upstream.rss_kib(), 0, 0
-    connection = http.client.HTTPConnection(*demo_upstream.address, timeout=30)
-    connection.request("GET", "/csv?rows=1000000")
-    response = connection.getresponse()
-    while piece := response.read(2**20):
-        lines += piece.count(b"\n")
-        most = max(most, demo_upstream.rss_kib())
-    connection.close()
+    with closing(http.client.HTTPConnection(*demo_upstream.address, timeout=30)) as connection:
+        connection.request("GET", "/csv?rows=1000000")
+        response = connection.getresponse()
+        while piece := response.read(2**20):
+            lines += piece.count(b"\n")
+            most = max(most, demo_upstream.rss_kib())
     assert lines == 1_000_001
     assert most - before < 8 * 1024
 

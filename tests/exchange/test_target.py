@@ -79,10 +79,15 @@ def test_at_sign_in_the_base_path_is_no_user() -> None:
     assert parse_endpoint("http://a/@me").base_path == "/@me"
 
 
-@pytest.mark.parametrize("url", ["http://[::1]:81/api", "unix:/run/app.sock", "https://a.example"])
+@pytest.mark.parametrize("url", ["http://[::1]:81", "unix:/run/app.sock", "https://a.example"])
 def test_endpoint_prints_as_the_url_that_makes_it(url: str) -> None:
     """What logs show can be copied into the configuration."""
     assert str(parse_endpoint(url)) == url
+
+
+def test_endpoint_prints_without_its_base_path() -> None:
+    """Some services have their key in the path; details of failures go to clients."""
+    assert str(parse_endpoint("https://a.example/bot-s3cret/")) == "https://a.example"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Ordinary values of an exchange, so that a test only has to name what is special about its own."""
 
+from collections.abc import Iterator
+
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.message import Fields, FixedChunks, Reply, ReplyHead, RequestHead, Source
+from gateway.exchange.failure import Failure, FailureError, Kind
+from gateway.exchange.message import Chunks, Fields, FixedChunks, Reply, ReplyHead, RequestHead, Source
 from gateway.exchange.route import Forwarding, Route, Upstream
 from gateway.exchange.target import Endpoint, parse_endpoint
 
@@ -61,5 +64,34 @@ def an_attempt(fields: Fields | None = None, endpoint: Endpoint = ENDPOINT) -> A
     return Attempt(endpoint, fields=[] if fields is None else fields)
 
 
-def a_reply(status: int = 200, fields: Fields | None = None, source: Source = Source.UPSTREAM) -> Reply:
-    return Reply(ReplyHead(status, "", fields or []), FixedChunks(b""), source, 0)
+def a_reply(
+    status: int = 200, fields: Fields | None = None, source: Source = Source.UPSTREAM, chunks: Chunks | None = None
+) -> Reply:
+    return Reply(ReplyHead(status, "", fields or []), chunks or FixedChunks(b""), source, 0)
+
+
+def a_failure(kind: Kind, detail: str = "") -> FailureError:
+    return FailureError(Failure(kind, detail))
+
+
+class ListedChunks:
+    """A body that follows a list: octets are chunks, exceptions are raised; ``closed`` counts the calls."""
+
+    def __init__(self, *items: bytes | BaseException, ready: bool = False) -> None:
+        self._items = items
+        self._ready = ready
+        self.closed = 0
+        self.handed: list[bytes] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        for item in self._items:
+            if isinstance(item, BaseException):
+                raise item
+            self.handed.append(item)
+            yield item
+
+    def ready(self) -> bool:
+        return self._ready
+
+    def close(self) -> None:
+        self.closed += 1

@@ -189,9 +189,9 @@ class Gateway:
         """Return the resident memory of ``pid`` in KiB, of all workers together if not given."""
         return sum(map(processes.rss_kib, self.worker_pids() if pid is None else [pid]))
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the process that was started."""
-        os.kill(self.pid, number)
+    def signal(self, number: int, pid: int | None = None) -> None:
+        """Send a signal to the process that was started, or to ``pid``, one of its workers."""
+        os.kill(self.pid if pid is None else pid, number)
 
     def wait(self, timeout: float = _STOP_SECONDS) -> int:
         """Wait until it ends by itself; return its exit status."""

@@ -1,5 +1,6 @@
 """httpbin, somebody else's test service, in a process of its own: under gunicorn's stock gevent worker."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ class Httpbin:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        processes.end(self._process)
+        processes.end(self._process, signal.SIGQUIT)  # at once: with SIGTERM it waits for idle connections to end
 
     @property
     def authority(self) -> str:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-_ESTABLISHED = "01"
+_ESTABLISHED, _CLOSE_WAIT = "01", "08"
 
 
 def children(pid: int) -> list[int]:
@@ -51,6 +51,15 @@ def _socket_inodes(pid: int) -> set[str]:
 
 def established_connections(pid: int, *, remote_port: int | None = None, local_port: int | None = None) -> int:
     """Return how many established TCP connections ``pid`` holds to ``remote_port``, from ``local_port``, if given."""
+    return _count(pid, remote_port, local_port, {_ESTABLISHED})
+
+
+def held_connections(pid: int, *, remote_port: int | None = None, local_port: int | None = None) -> int:
+    """Return how many TCP connections ``pid`` has not closed yet, also those the peer has long ended (CLOSE_WAIT)."""
+    return _count(pid, remote_port, local_port, {_ESTABLISHED, _CLOSE_WAIT})
+
+
+def _count(pid: int, remote_port: int | None, local_port: int | None, states: set[str]) -> int:
     inodes, count = _socket_inodes(pid), 0
     for table in ("tcp", "tcp6"):
         path = Path(f"/proc/{pid}/net/{table}")
@@ -58,7 +67,7 @@ def established_connections(pid: int, *, remote_port: int | None = None, local_p
             columns = line.split()
             local, remote, state, inode = columns[1], columns[2], columns[3], columns[9]
             count += (
-                state == _ESTABLISHED
+                state in states
                 and inode in inodes
                 and (remote_port is None or int(remote.rpartition(":")[2], 16) == remote_port)
                 and (local_port is None or int(local.rpartition(":")[2], 16) == local_port)

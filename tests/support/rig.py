@@ -2,10 +2,13 @@
 
 import json
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Self
 
+from support.conditions import wait_until
 from support.framing import FieldLines
 from support.gateway_process import Gateway, route_to, toml_table
 from support.rude_client import RawResponse, RudeClient
@@ -45,19 +48,21 @@ class Rig:
         forwarding: Mapping[str, object] = QUIET,
         upstream: Mapping[str, object] | None = None,
         base: str = "",
+        environment: Mapping[str, str] | None = None,
         routes: list[Mapping[str, object]] | None = None,
     ) -> None:
         """Without ``routes`` there is one for every path; ``base`` is the path of the endpoint."""
         self._scripts: tuple[Script, ...] = (b"",)
         self._connections: list[ScriptedConnection] = []
-        self._connected = 0
-        self._since = 0
+        self._marks: dict[object, SimpleQueue[int]] = {}
+        self._first = 0
+        self._ended: list[int] = []
         self.upstream = ScriptedUpstream(self._play)
         toml = toml_table("forwarding", forwarding)
         first, *others = routes or [{}]
         toml += route_to(self.upstream.url + base, upstream=upstream, **first)
         toml += "".join(toml_table("[routes]", {"upstream": "up", **route}) for route in others)
-        self.gateway = Gateway(toml, directory, server=server)
+        self.gateway = Gateway(toml, directory, server=server, environment=environment)
 
     def __enter__(self) -> Self:
         self.upstream.__enter__()
@@ -80,12 +85,16 @@ class Rig:
 
         Connections there are end, so that none of them is used again.
         """
+        self._scripts = scripts
+        self._first = self._mark() + 1
         connections, self._connections = self._connections, []
         for connection in connections:
             connection.stop()
-        self._scripts = scripts
-        self._connected = self.upstream.connections
-        self._since = len(self.upstream.requests)
+
+    def settle(self) -> None:
+        """Wait until every connection to the upstream has ended and all that came on it was read; then test."""
+        numbers = set(range(self._first, self._mark()))
+        wait_until(lambda: numbers <= set(self._ended), 5.0, f"the end of connections {numbers}")
 
     def answers(self, *answers: Script) -> None:
         """Let the upstream answer request after request on each connection, the last answer for all that follow."""
@@ -94,7 +103,13 @@ class Rig:
     @property
     def seen(self) -> list[RawRequest]:
         """The requests that reached the upstream since its script was set."""
-        return self.upstream.requests[self._since :]
+        return [seen for seen in self.upstream.requests if seen.connection >= self._first]
+
+    def assert_untouched(self) -> None:
+        """Fail if anybody connected to the upstream since its script was set."""
+        number = self._mark()
+        assert number == self._first, f"{number - self._first} connections; {self.seen}"
+        self._first = number + 1
 
     @property
     def host(self) -> str:
@@ -121,10 +136,28 @@ class Rig:
             assert client.wait_closed(0.1) == "eof"
             return b"".join(piece for _, piece in pieces)
 
+    def _mark(self) -> int:
+        """Connect to the upstream and return the connection's number: all that connected before have lower ones."""
+        with socket.socket() as marker:
+            marker.bind(("127.0.0.1", 0))
+            self._marks[marker.getsockname()] = numbers = SimpleQueue()
+            marker.connect(self.upstream.address)
+            return numbers.get(timeout=5)
+
     def _play(self, connection: ScriptedConnection) -> None:
-        self._connections.append(connection)
-        number = connection.number - self._connected
-        play(self._scripts[min(number, len(self._scripts) - 1)], connection)
+        try:
+            peer = connection.socket.getpeername()
+        except OSError:
+            peer = None  # It has gone again, but what it sent is still there to be read.
+        if peer in self._marks:
+            self._marks.pop(peer).put(connection.number)
+        elif connection.number >= self._first:
+            self._connections.append(connection)
+            number = connection.number - self._first
+            try:
+                play(self._scripts[min(number, len(self._scripts) - 1)], connection)
+            finally:
+                self._ended.append(connection.number)
 
 
 def problem_code(answer: RawResponse) -> str:

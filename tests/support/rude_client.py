@@ -117,6 +117,10 @@ class RudeClient:
         head = read_head(self._inbox)
         return head.first_line, head.fields, self._inbox.pending
 
+    def read_until(self, end: bytes) -> bytes:
+        """Return what comes up to and with ``end``, framing and all."""
+        return self._inbox.take_until(end)
+
     def read_response(self, *, method: str = "GET") -> RawResponse:
         """Read one response to a request of ``method``. Raises PeerClosed without a head, InvalidFraming for a bad
         one, and TimeoutError when the server keeps silent."""

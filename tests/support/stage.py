@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from support.certificates import TlsFiles
 from support.conditions import wait_until
@@ -94,9 +94,9 @@ class Stage:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._stack.close()
-        assert "Traceback" not in self.gateway.stderr(), self.gateway.output()
+    def __exit__(self, exc_type: Any, exc: Any, trace: Any) -> None:
+        self._stack.__exit__(exc_type, exc, trace)
+        assert exc is not None or "Traceback" not in self.gateway.stderr(), self.gateway.output()
 
     @contextlib.contextmanager
     def scene(self, script: Script, route: str = "all") -> Iterator[Scene]:

@@ -52,7 +52,7 @@ def test_condition_that_stays_false_fails_with_its_name() -> None:
         wait_until(lambda: 0, 0.02, "the moon")
 
 
-def test_kernel_knows_children_and_descriptors_and_connections() -> None:
+def test_kernel_knows_descriptors_and_connections() -> None:
     """Counts change with what a process does."""
     fds = processes.open_fds(os.getpid())
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -62,6 +62,22 @@ def test_kernel_knows_children_and_descriptors_and_connections() -> None:
             assert processes.established_connections(os.getpid(), local_port=port) == 1
             assert processes.open_fds(os.getpid()) == fds + 3
         assert processes.established_connections(os.getpid(), remote_port=port) == 0
+
+
+def test_connection_the_peer_has_ended_is_held_until_it_is_closed() -> None:
+    """A leak shows as held, also where nothing is established any more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        peer = socket.create_connection(("127.0.0.1", port))
+        with listener.accept()[0]:
+            peer.close()
+            wait_until(lambda: not processes.established_connections(os.getpid(), local_port=port))
+            assert processes.held_connections(os.getpid(), local_port=port) == 1
+        assert processes.held_connections(os.getpid(), local_port=port) == 0
+
+
+def test_kernel_knows_the_children_of_a_process() -> None:
+    """A child is listed while it lives."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert child.pid in processes.children(os.getpid())
     assert processes.rss_kib(child.pid) > 1000

@@ -106,6 +106,7 @@ CHUNKED = {
     "bare line feed in an extension": (b"5;a\nb\r\nhello\r\n0\r\n\r\n", (b"", "body_invalid", False)),
     "bare carriage return in an extension": (b"5;a\rb\r\nhello\r\n0\r\n\r\n", (b"", "body_invalid", False)),
     "bare line feed after the data": (b"5\r\nhello\n0\r\n\r\n", (b"hello", "body_invalid", False)),
+    "other octets for the CRLF after the data": (b"5\r\nhello..0\r\n\r\n", (b"hello", "body_invalid", False)),
     "data longer than its size": (b"5\r\nhello!\r\n0\r\n\r\n", (b"hello", "body_invalid", False)),
     "data shorter than its size": (b"5\r\nhel\r\n0\r\n\r\n", (b"hel\r\n", "body_invalid", False)),
     "bare line feeds at the end": (b"5\r\nhello\r\n0\n\n", (b"hello", "body_invalid", False)),

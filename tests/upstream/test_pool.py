@@ -185,13 +185,14 @@ def test_stray_octets_never_reach_the_next_request(lend: Any) -> None:
 def test_closed_pool_keeps_nothing_any_more(lend: Any) -> None:
     """What is in use ends with its answer; what is idle ends at once."""
     gate = Gate()
-    gate.opened.set()
-    lender, upstream = lend(gate.script)
-    idle, used = lender.ask(), lender.ask()
+    lender, upstream = lend(in_turn(gate.script, ANSWERS))
+    used, idle = lender.ask(), lender.ask()
     list(idle)
 
     lender.pool.close()
-    assert list(used)
+    upstream.wait_until(lambda it: it.open_connections == 1)
+    gate.opened.set()
+    list(used)
 
     upstream.wait_until(lambda it: it.open_connections == 0)
 
