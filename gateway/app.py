@@ -7,9 +7,8 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
+from gateway.admin.status import Status
 from gateway.admin.views import admin_app
 from gateway.downstream.accept import check
 from gateway.downstream.views import DataApp, Gate
@@ -24,51 +23,68 @@ from gateway.policy import ORDER, request_id
 from gateway.policy.hooks import Hooks
 from gateway.policy.routing import RouteTable
 from gateway.relay.live import Live
+from gateway.relay.readable import wait_readable
 from gateway.upstream.opening import Opener
 
 _log = logging.getLogger("gateway")
 
 
-@dataclass(frozen=True, slots=True)
 class Applications:
-    """What a worker serves, and the exchanges that run in it."""
+    """What a worker serves, and the exchanges that run in it. `adopt` changes what new exchanges get.
 
-    data: DataApp
-    admin: Any
-    live: Live
-    record_refusal: Callable[[Failure, str, str], None]
-    """Records a request that was refused before it became an exchange: failure, its id, the client's address."""
+    A running exchange keeps the gate it began with: its route, its policies, its upstream's connections (law 7).
+    """
 
+    def __init__(self, plan: GatewayPlan, line_log: LineLog) -> None:
+        """Raises ValueError for an upstream whose TLS files cannot be used."""
+        self.live = Live()
+        self.status = Status(lambda: self.live.draining, lambda: len(self.live))
+        self._plan = plan
+        self._openers = {name: Opener(upstream, wait_readable) for name, upstream in plan.upstreams.items()}
+        self._gate = self._make_gate(plan, line_log)
+        self.data = DataApp(lambda: self._gate)
+        self.admin = admin_app(self.status)
 
-def compose(plan: GatewayPlan, line_log: LineLog) -> Applications:
-    """Build the applications of one worker. Call it after the fork: connections must not be shared."""
-    live = Live()
-    openers = {name: Opener(upstream) for name, upstream in plan.upstreams.items()}
-    record = Hooks(finish=lambda exchange: line_log.finish(exchange, time.time()))  # noqa: TID251 - a date for people
-    unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
-    spine = Spine(
-        accept=_accept(RouteTable(plan.routes), live),
-        phases={route.name: phases([build(route) for build in ORDER] + [record]) for route in plan.routes},
-        unrouted=phases([unrouted, record]),
-        select=_select(plan.upstreams),
-        clock=time.monotonic,
-        report=_report,
-    )
-    gate = Gate(spine, plan.forwarding, openers, live)
-    admin = admin_app(lambda: live.draining, lambda: len(live))
-    return Applications(DataApp(gate), admin, live, _record_refusal(spine))
+    def adopt(self, plan: GatewayPlan, line_log: LineLog) -> None:
+        """Serve ``plan`` from now on; connections to upstreams that did not change are kept.
 
+        Raises ValueError, and changes nothing, where an upstream's TLS files cannot be used.
+        """
+        openers = {
+            name: self._openers[name] if self._plan.upstreams.get(name) == upstream else Opener(upstream, wait_readable)
+            for name, upstream in plan.upstreams.items()
+        }
+        before, self._openers = self._openers, openers
+        self._plan = plan
+        self._gate = self._make_gate(plan, line_log)
+        for name, opener in before.items():
+            if openers.get(name) is not opener:
+                opener.close()
 
-def _record_refusal(spine: Spine) -> Callable[[Failure, str, str], None]:
-    """Give what could not be read as a request the record of an exchange all the same."""
+    def prune(self) -> None:
+        """Close connections to upstreams that have been idle for too long. To be called every second or so."""
+        for opener in self._openers.values():
+            opener.prune()
 
-    def record(failure: Failure, exchange_id: str, peer: str) -> None:
+    def record_refusal(self, failure: Failure, exchange_id: str, peer: str) -> None:
+        """Give a request that could not be read as one the record of an exchange all the same."""
         head = RequestHead("-", "-", (1, 1), [], "http", "", peer, 0, 0)
         exchange = Exchange(exchange_id, head, time.monotonic())
         exchange.fail(failure)
-        spine.finish(exchange)
+        self._gate.spine.finish(exchange)
 
-    return record
+    def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
+        record = Hooks(finish=lambda exchange: line_log.finish(exchange, time.time()))  # noqa: TID251 - a date for people
+        unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
+        spine = Spine(
+            accept=_accept(RouteTable(plan.routes), self.live),
+            phases={route.name: phases([build(route) for build in ORDER] + [record]) for route in plan.routes},
+            unrouted=phases([unrouted, record]),
+            select=_select(plan.upstreams),
+            clock=time.monotonic,
+            report=_report,
+        )
+        return Gate(spine, plan.forwarding, self._openers, self.live)
 
 
 def _accept(table: RouteTable, live: Live) -> Callable[[Exchange], None]:

@@ -1,17 +1,19 @@
 """Health, readiness and version, for orchestrators and people. Nothing of it is reachable on the data listener."""
 
-from collections.abc import Callable
+import os
 
 import flask
 
 from gateway import __version__
+from gateway.admin.status import Status
 
 
-def admin_app(is_draining: Callable[[], bool], live_count: Callable[[], int]) -> flask.Flask:
+def admin_app(status: Status) -> flask.Flask:
     """Return the application of the admin listener.
 
     ``/-/healthy`` says that the process serves; ``/-/ready`` whether it wants traffic: 503 once it drains, so that a
-    balancer turns away while running streams end; ``/-/version`` says what runs.
+    balancer turns away while running streams end, and always which configuration counts; ``/-/version`` says what
+    runs, and as which process.
     """
     app = flask.Flask("gateway.admin", static_folder=None, template_folder=None)
 
@@ -21,13 +23,15 @@ def admin_app(is_draining: Callable[[], bool], live_count: Callable[[], int]) ->
 
     @app.get("/-/ready")
     def ready() -> flask.Response:
-        if is_draining():
-            return _answer({"ready": False, "reason": "draining", "streams": live_count()}, 503)
-        return _answer({"ready": True, "streams": live_count()})
+        configuration = {"offered": status.configurations, "rejected": status.rejected}
+        content = {"ready": True, "streams": status.streams(), "configuration": configuration, "worker": os.getpid()}
+        if status.draining():
+            return _answer(content | {"ready": False, "reason": "draining"}, 503)
+        return _answer(content)
 
     @app.get("/-/version")
     def version() -> flask.Response:
-        return _answer({"name": "slowgate", "version": __version__})
+        return _answer({"name": "slowgate", "version": __version__, "pid": os.getppid()})
 
     return app
 

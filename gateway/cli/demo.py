@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 _DEMO_ADDRESS = "127.0.0.1:9000"
+_UNAVAILABLE = 69
 _SETTINGS = f"""
 [log]
 format = "text"
@@ -45,25 +46,33 @@ _LINES = (
 def demo(path: Path | None) -> None:
     """Serve a slow demo upstream and a gateway in front of it."""
     from gateway.assemble import read_text
-    from gateway.cli.reading import read_file
+    from gateway.cli.reading import served
+    from gateway.server.configuration import Configuration
     from gateway.server.logs import configure
-    from gateway.server.serve import main
+    from gateway.server.serve import serve
 
     if path is None:
         settings, plan, _ = read_text(_SETTINGS, "demo")
+        configuration, source = Configuration(settings, plan), None
     else:
-        settings, plan = read_file(path)
-    configure(settings.log.level)
+        configuration, source = served(path)
+    configure(configuration.settings.log.level)
     with _demo_upstream():
-        _print_banner(settings.server.listen[0])
-        main(settings, plan)
+        _print_banner(configuration.settings.server.listen[0])
+        serve(configuration, source)
 
 
 @contextlib.contextmanager
 def _demo_upstream() -> Iterator[None]:
     """Run the demo upstream beside the gateway; it is asked to stop when the gateway has."""
     owner = os.getpid()
-    process = subprocess.Popen([sys.executable, "-m", "gateway.demo", "--listen", _DEMO_ADDRESS])
+    command = [sys.executable, "-u", "-m", "gateway.demo", "--listen", _DEMO_ADDRESS]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    # It says one line when it listens. Before that a line of the banner would be answered with 502.
+    if not process.stdout.readline():
+        sys.stderr.write(f"gateway: the demo upstream cannot serve on {_DEMO_ADDRESS}; is the address taken?\n")
+        sys.exit(_UNAVAILABLE)
     try:
         yield
     finally:

@@ -4,10 +4,15 @@ import click
 
 from gateway import __version__
 from gateway.cli.check import check
+from gateway.cli.config import config
 from gateway.cli.demo import demo
+from gateway.cli.explain import explain
+from gateway.cli.init import init
 from gateway.cli.proxy import proxy
+from gateway.cli.reload import reload
 from gateway.cli.routes import routes
-from gateway.cli.serve import serve
+from gateway.cli.schema import schema
+from gateway.cli.serve import serve_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,5 +21,5 @@ def cli() -> None:
     """slowgate: the streaming gateway for slow upstream APIs."""
 
 
-for command in (serve, check, proxy, demo, routes):
+for command in (serve_command, reload, check, config, routes, explain, schema, init, proxy, demo):
     cli.add_command(command)

@@ -36,9 +36,10 @@ upstream = "to"
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+    from gateway.server.configuration import Configuration
     from gateway.server.logs import configure
-    from gateway.server.serve import main
+    from gateway.server.serve import serve
 
     configure(settings.log.level)
     sys.stderr.write(f"http://{listen} -> {url}\n")
-    main(settings, plan)
+    serve(Configuration(settings, plan))

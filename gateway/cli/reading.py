@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from gateway.assemble import Checked
     from gateway.exchange.route import GatewayPlan
+    from gateway.server.configuration import Configuration
+    from gateway.server.master import Source
     from gateway.settings import Settings
 
 config_option = click.option(
@@ -23,16 +26,41 @@ config_option = click.option(
 )
 
 
+def served(path: Path) -> tuple["Configuration", "Source"]:
+    """Return what ``path`` configures, as `read_file` does, and how a running gateway reads it again."""
+    from gateway.assemble import read
+    from gateway.config.problem import ConfigError
+    from gateway.server.configuration import Configuration, Rejected
+    from gateway.server.master import Source
+
+    def read_again() -> Configuration:
+        try:
+            settings, plan, _ = read(path)
+        except ConfigError as error:
+            count = len(error.problems)
+            raise Rejected(f"{count} problem{'s' if count > 1 else ''}, see the log", str(error)) from error
+        return Configuration(settings, plan)
+
+    settings, plan = read_file(path)
+    return Configuration(settings, plan), Source(read_again, lambda: (path,))
+
+
 def read_file(path: Path) -> tuple["Settings", "GatewayPlan"]:
     """Return what ``path`` configures; print warnings, or print every problem and leave with status 1."""
-    from gateway.assemble import read
+    found = read_checked(path)
+    return found.settings, found.plan
+
+
+def read_checked(path: Path) -> "Checked":
+    """As `read_file`, with the place of every value."""
+    from gateway.assemble import read_checked as read
     from gateway.config.problem import ConfigError
 
     try:
-        settings, plan, warnings = read(path)
+        found = read(path)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    for warning in warnings:
+    for warning in found.warnings:
         sys.stderr.write(f"{warning}\n")
-    return settings, plan
+    return found

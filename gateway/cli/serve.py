@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.reading import config_option, read_file
+from gateway.cli.reading import config_option, served
 
 
-@click.command()
+@click.command("serve")
 @config_option
-def serve(path: Path) -> None:
+def serve_command(path: Path) -> None:
     """Serve the gateway that FILE configures."""
-    settings, plan = read_file(path)
+    configuration, source = served(path)
     from gateway.server.logs import configure
-    from gateway.server.serve import main
+    from gateway.server.serve import serve
 
-    configure(settings.log.level)
-    main(settings, plan)
+    configure(configuration.settings.log.level)
+    serve(configuration, source)

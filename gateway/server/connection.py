@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import gevent
-from gevent.socket import wait_read
+from gevent.socket import wait_read, wait_write
 from gunicorn.http.errors import NoMoreData
 
 from gateway.exchange.failure import (
     CLIENT_GONE,
     CLIENT_STALLED,
     HEAD_TIMEOUT,
+    INTERNAL,
     OVERLOADED,
     Abort,
     Failure,
@@ -35,8 +36,11 @@ _log = logging.getLogger("gateway.server")
 class Service(Protocol):
     """What a listener serves and how: the part of the worker that a connection needs."""
 
-    head_seconds: float
-    keepalive_seconds: float
+    @property
+    def head_seconds(self) -> float: ...
+
+    @property
+    def keepalive_seconds(self) -> float: ...
 
     @property
     def application(self) -> Callable[[dict[str, Any], Any], Any]: ...
@@ -59,6 +63,9 @@ class Connection:
         self._sock = sock
         self._peer = peer
         self._idle = False
+        """Whether it waits for a next request."""
+        self._new = False
+        """Whether it waits for its first request."""
         self._greenlet = gevent.getcurrent()
         self._linger = False
         self._goodbye = True
@@ -74,22 +81,22 @@ class Connection:
                 return
             first = False
             if overloaded:
-                self._refuse(Failure(OVERLOADED, "more than [server] max_connections"))
+                self._refuse(Failure(OVERLOADED, "more than [server] max_connections"), request.method)
                 return
             if not self._answer(request):
                 return
             self._sock.settimeout(None)
 
-    def end_if_idle(self) -> None:
-        """End a connection that waits for a next request. Called from the hub when shutdown begins."""
-        if self._idle:
-            self._idle = False
+    def end_if_idle(self, new_too: bool = False) -> None:
+        """End a connection that waits for a next request; ``new_too``, for its first. Called from the hub."""
+        if self._idle or (new_too and self._new):
+            self._idle = self._new = False
             self._greenlet.throw(_Idle)
 
     def close(self) -> None:
         """Close the socket; first read on for a moment where the client may still be sending (RFC 9112 9.6)."""
         try:
-            if self._linger:
+            if self._linger or (self._goodbye and self._more_came()):
                 self._read_on()
             elif self._goodbye:
                 self._say_goodbye()
@@ -122,7 +129,7 @@ class Connection:
         pending = getattr(self._sock, "pending", None)
         if pending is not None and pending():
             return True
-        self._idle = not first
+        self._idle, self._new = not first, first
         try:
             wait_read(
                 self._sock.fileno(),
@@ -131,7 +138,7 @@ class Connection:
         except TimeoutError:
             return False
         finally:
-            self._idle = False
+            self._idle = self._new = False
         return True
 
     def _answer(self, request: ExactRequest) -> bool:
@@ -139,21 +146,23 @@ class Connection:
         keep_alive = not request.should_close() and not self._service.draining()
         response = ClientResponse(request, self._sock, keep_alive)
         environ = self._service.environ(request, self._sock, self._peer)
-        environ["gateway.early_hints"] = response.early_hints
+        environ["gateway.interim"] = response.interim
+        # Until the message is whole the end of the connection is not meant, whatever brings it about.
+        self._goodbye = whole = False
         try:
             stream = self._service.application(environ, response)
         except Abort:
-            self._goodbye = False
             return False
         try:
-            if not self._send(stream, response):
-                self._cut(response)
-                return False
+            whole = self._send(stream, response)
         finally:
+            if not whole:
+                self._cut(response)
             if hasattr(stream, "close"):
                 stream.close()
-        self._linger = not request.body.done
-        return response.keep_alive and request.body.done
+        self._goodbye = whole
+        self._linger = whole and not request.body.done
+        return whole and response.keep_alive and request.body.done
 
     def _send(self, stream: Any, response: ClientResponse) -> bool:
         """Write the whole response; return False where it must look cut, its reason written into the stream."""
@@ -164,8 +173,6 @@ class Connection:
         try:
             for piece in stream:
                 response.write(piece)
-            if response.short_bytes():
-                return False
             response.finish()
         except Abort as abort:
             if not isinstance(abort.__cause__, FailureError | Interruption | None):
@@ -181,21 +188,27 @@ class Connection:
         except OSError as error:
             failed(Failure(CLIENT_GONE, f"sending failed: {type(error).__name__}"))
             return False
+        except Exception as error:
+            _log.error("a response met a defect", exc_info=error)
+            failed(Failure(INTERNAL, type(error).__name__))
+            return False
+        except BaseException as error:
+            failed(Failure(INTERNAL, type(error).__name__))
+            raise
         return True
 
     def _cut(self, response: ClientResponse) -> None:
         """End the connection so that the message looks cut: without its last chunk, or by a reset (law 3)."""
-        self._goodbye = False
-        if response.close_delimited or not response.head_sent:
+        if response.cut_is_silent or not response.head_sent:
             response.reset_on_close()
 
-    def _refuse(self, failure: Failure) -> None:
+    def _refuse(self, failure: Failure, method: str = "GET") -> None:
         exchange_id = secrets.token_hex(16)
         peer = self._peer[0] if isinstance(self._peer, tuple) else ""
         self._service.refused(failure, exchange_id, peer)
         self._sock.settimeout(self._service.head_seconds)
         try:
-            self._sock.sendall(b"".join(answer(exchange_id, failure)))
+            self._sock.sendall(b"".join(answer(exchange_id, failure, method)))
             self._linger = True
         except OSError:
             return
@@ -216,13 +229,29 @@ class Connection:
         except OSError:
             return
 
+    def _more_came(self) -> bool:
+        """Whether the client sent octets that nobody read: a close would reset what it has not received yet."""
+        try:
+            # gevent keeps the plain socket under `_sock`, also below TLS.
+            octets: bytes = self._sock._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        return bool(octets)
+
     def _say_goodbye(self) -> None:
-        """Send TLS's close_notify without waiting for the client's: the end was meant (RFC 8446 section 6.1)."""
+        """Send TLS's close_notify without waiting for the client's: the end was meant (RFC 8446 section 6.1).
+
+        Behind a full buffer it has to wait; without it a body that ends with the connection would look cut.
+        """
         if not isinstance(self._sock, ssl.SSLSocket):
             return
         try:
             self._sock.settimeout(0.0)
-            self._sock.unwrap()
+            try:
+                self._sock.unwrap()
+            except ssl.SSLWantWriteError:
+                wait_write(self._sock.fileno(), timeout=_LINGER_SECONDS)
+                self._sock.unwrap()
         except (OSError, ValueError):
             return
 

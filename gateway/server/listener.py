@@ -9,7 +9,6 @@ from typing import Any
 
 import gevent
 from gevent.hub import get_hub
-from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from gateway.exchange.failure import Failure
@@ -17,9 +16,23 @@ from gateway.server.connection import Connection
 from gateway.server.request import ExactParser, ExactRequest, Limits
 
 _REFUSING_PLACES = 256
-"""Connections above the limit that are still taken, only to be told 503; beyond them accepting stops."""
+"""Connections above the limit that are still taken, only to be told 503; those beyond are closed at once."""
+
+_MOST_UNSENT_BYTES = 128 * 1024
+"""What the kernel keeps for a client beyond what is on its way."""
 
 _log = logging.getLogger("gateway.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a listener treats its clients: what a new configuration may change while it serves."""
+
+    limits: Limits
+    head_seconds: float
+    keepalive_seconds: float
+    max_connections: int
+    tls: ssl.SSLContext | None
 
 
 @dataclass
@@ -29,13 +42,10 @@ class Listener:
     sock: Any
     cfg: Any
     application: Callable[[dict[str, Any], Any], Any]
-    limits: Limits
-    head_seconds: float
-    keepalive_seconds: float
-    max_connections: int
     is_draining: Callable[[], bool]
     record_refusal: Callable[[Failure, str, str], None]
-    tls: ssl.SSLContext | None = None
+    manner: Manner
+    _taken: int = 0
     _open: set[Connection] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -52,19 +62,29 @@ class Listener:
             "SERVER_NAME": name[0] if isinstance(name, tuple) else "localhost",
             "SERVER_PORT": str(name[1]) if isinstance(name, tuple) else "",
         }
-        self._server = StreamServer(self.sock, handle=self._handle, spawn=Pool(self.max_connections + _REFUSING_PLACES))
+        self._server = StreamServer(self.sock, handle=self._handle)
         # One accept at a time lets several workers share the load (as gunicorn's own worker does).
         self._server.max_accept = 1 if self.cfg.workers > 1 else 100
 
     @property
     def scheme(self) -> str:
         """``https`` where the listener speaks TLS."""
-        return "http" if self.tls is None else "https"
+        return "http" if self.manner.tls is None else "https"
+
+    @property
+    def head_seconds(self) -> float:
+        """How long a client may take for the head of a request."""
+        return self.manner.head_seconds
+
+    @property
+    def keepalive_seconds(self) -> float:
+        """How long a connection may wait for a next request."""
+        return self.manner.keepalive_seconds
 
     @property
     def busy(self) -> int:
-        """How many connections are open."""
-        return len(self._open)
+        """How many connections are open, also those still shaking hands."""
+        return self._taken
 
     def start(self) -> None:
         """Begin to accept."""
@@ -74,10 +94,10 @@ class Listener:
         """Stop accepting; open connections go on."""
         self._server.close()
 
-    def end_idle(self) -> None:
-        """End the connections that wait for a next request."""
+    def end_idle(self, new_too: bool = False) -> None:
+        """End the connections that wait for a next request; ``new_too``, those that wait for their first, too."""
         for connection in list(self._open):
-            get_hub().loop.run_callback(connection.end_if_idle)
+            get_hub().loop.run_callback(connection.end_if_idle, new_too)
 
     def draining(self) -> bool:
         """Whether connections should end after the answer they are at."""
@@ -89,7 +109,7 @@ class Listener:
 
     def parser(self, sock: Any, peer: Any) -> ExactParser:
         """Return the reader of one connection's requests."""
-        return ExactParser(self.cfg, sock, peer, self.limits, self.scheme)
+        return ExactParser(self.cfg, sock, peer, self.manner.limits, self.scheme)
 
     def environ(self, request: ExactRequest, sock: Any, peer: Any) -> dict[str, Any]:
         """Return the WSGI environment of a request, with the request itself under ``gateway.request``."""
@@ -113,12 +133,22 @@ class Listener:
         return environ
 
     def _handle(self, client: Any, peer: Any) -> None:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) if isinstance(peer, tuple) else None
-        sock = self._secured(client) if self.tls is not None else client
-        if sock is None:
+        taken, most = self._taken, self.manner.max_connections
+        if taken >= most + _REFUSING_PLACES:
+            client.close()
             return
-        connection = Connection(self, sock, peer)
-        overloaded = self.busy >= self.max_connections
+        self._taken += 1
+        try:
+            if isinstance(peer, tuple):
+                _tune(client)
+            tls = self.manner.tls
+            sock = client if tls is None else self._secured(client, tls)
+            if sock is not None:
+                self._serve(Connection(self, sock, peer), taken >= most)
+        finally:
+            self._taken -= 1
+
+    def _serve(self, connection: Connection, overloaded: bool) -> None:
         self._open.add(connection)
         try:
             connection.serve(overloaded)
@@ -128,16 +158,26 @@ class Listener:
             self._open.discard(connection)
             connection.close()
 
-    def _secured(self, client: Any) -> Any:
+    def _secured(self, client: Any, tls: ssl.SSLContext) -> Any:
         """Return the TLS socket, or None where the handshake failed or took too long."""
-        assert self.tls is not None
         try:
             with gevent.Timeout(self.head_seconds, TimeoutError):
-                return self.tls.wrap_socket(client, server_side=True)
+                return tls.wrap_socket(client, server_side=True)
         except OSError as error:
             _log.info("TLS handshake failed: %s", type(error).__name__)
             client.close()
             return None
+
+
+def _tune(client: Any) -> None:
+    """Let small pieces leave at once, and keep what waits in the kernel short.
+
+    With megabytes waiting there the kernel says for a long time that a slow client takes nothing, though it reads all
+    the while, and the `write` timeout would end it.
+    """
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT_BYTES)
 
 
 class _Errors:

@@ -42,9 +42,9 @@ def failure_of(error: Exception) -> Failure | None:
     return None
 
 
-def answer(exchange_id: str, failure: Failure) -> Iterator[bytes]:
-    """Yield the octets of the whole answer, head and problem document."""
-    reply = problem(exchange_id, failure, None, "GET")
+def answer(exchange_id: str, failure: Failure, method: str) -> Iterator[bytes]:
+    """Yield the octets of the whole answer, head and problem document; only the head to a request with HEAD."""
+    reply = problem(exchange_id, failure, None, method)
     lines = [f"HTTP/1.1 {reply.head.status} {reply.head.reason}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in reply.head.fields]
     lines.append(f"Date: {formatdate(usegmt=True)}\r\nConnection: close\r\n\r\n")

@@ -14,6 +14,7 @@ from gunicorn.http.errors import (
     InvalidHeaderName,
     InvalidRequestLine,
     LimitRequestHeaders,
+    LimitRequestLine,
     NoMoreData,
     ObsoleteFolding,
     UnsupportedTransferCoding,
@@ -27,6 +28,7 @@ from gateway.exchange.message import Fields
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PIECE_BYTES = 64 * 1024
 _SINGLE = frozenset({"HOST", "CONTENT-TYPE"})
@@ -67,11 +69,13 @@ class UploadBody:
         sock = self._unreader.sock
         if self._complete or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
             return True
-        self._request.send_continue()
         try:
+            self._request.send_continue()
             wait_read(sock.fileno(), timeout=seconds)
         except TimeoutError:
             return False
+        except OSError:
+            return True  # The connection broke: reading from it says so.
         return True
 
     def pieces(self) -> Iterator[bytes]:
@@ -109,7 +113,7 @@ class UploadBody:
             if not data:
                 raise NoMoreData()
             piece = decoder.feed(data)
-            self._complete = decoder.whole
+            self._complete = decoder.over  # Also where it is broken: nothing more is waited for.
             if piece:
                 yield piece
         if decoder.broken is not None:
@@ -140,6 +144,44 @@ class ExactRequest(Request):
         self.max_buffer_headers = self._limits.head_bytes
         self.scheme = self._scheme
         return super().parse(unreader)  # type: ignore[no-any-return]
+
+    def _parse_python(self, unreader: Any, buf: bytearray) -> bytes:
+        """Read to the end of the head and parse it; return what follows (RFC 9112 sections 2.1 and 2.2).
+
+        Each octet is looked at once: gunicorn would copy and search the whole head for every piece that comes, which
+        lets one client that drips a large head hold up everybody.
+        """
+        while buf[:1] == b"\r" and len(buf) < 2:
+            self.read_into(unreader, buf)
+        if buf[:2] == b"\r\n":
+            del buf[:2]
+        line_end, searched = -1, 0
+        while True:
+            if line_end < 0:
+                line_end = self._request_line_end(buf, searched)
+            end = buf.find(b"\r\n\r\n", max(0, searched - 3))
+            if end >= 0:
+                break
+            if line_end >= 0 and _BARE_LINE_FEED.search(buf, max(line_end, searched - 1)):
+                raise InvalidHeader("a bare LF ends a line")
+            if len(buf) - line_end > self.max_buffer_headers:
+                raise LimitRequestHeaders("max buffer headers")
+            searched = len(buf)
+            self.read_into(unreader, buf)
+        if end > line_end:
+            self.headers = self.parse_headers(bytes(buf[line_end + 2 : end]))
+        return bytes(buf[end + 4 :])
+
+    def _request_line_end(self, buf: bytearray, searched: int) -> int:
+        """Parse the request line once it is whole and return where it ends; -1 before that."""
+        end = buf.find(b"\r\n", max(0, searched - 1))
+        if _BARE_LINE_FEED.search(buf, max(0, searched - 1), end if end >= 0 else len(buf)):
+            raise InvalidRequestLine("a bare LF ends the line")
+        if (end if end >= 0 else len(buf) - 1) > self.limit_request_line:
+            raise LimitRequestLine(len(buf), self.limit_request_line)
+        if end >= 0:
+            self.parse_request_line(bytes(buf[:end]))
+        return end
 
     def parse_request_line(self, line_bytes: bytes) -> None:
         """Parse strictly: a target has no fragment (RFC 9112 section 3.2), and readers differ about one that has."""

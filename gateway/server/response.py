@@ -6,15 +6,20 @@ they are. Server and Date are the origin's; Date is added where it is missing (R
 
 import socket
 import struct
+from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 
-from gateway.exchange.message import Fields
+from gateway.exchange.message import Fields, ReplyHead
 from gateway.server.request import ExactRequest
 
 _JOINED_BYTES = 16 * 1024
 """Up to here a piece is copied together with its framing, which is cheaper than three buffers for one call."""
 _RESET = struct.pack("ii", 1, 0)
+
+
+class BodyMismatchError(ValueError):
+    """A body and its Content-Length differ: a defect of ours, for upstreams' bodies were measured before."""
 
 
 class ClientResponse:
@@ -81,21 +86,34 @@ class ClientResponse:
         """Whether only the end of the connection tells the client that the body is complete."""
         return not self._chunked and not self._bodiless and self._length is None
 
-    def early_hints(self, fields: Fields) -> None:
-        """Pass on a 103 to a client that knows interim responses (RFC 9110 section 15.2)."""
+    @property
+    def cut_is_silent(self) -> bool:
+        """Whether a cut would not be seen: HTTP/1.0 clients get a reset for any, others where only the end tells."""
+        return self.close_delimited or self._request.version < (1, 1)
+
+    def interim(self, head: ReplyHead) -> None:
+        """Pass on an interim response to a client that knows them (RFC 9110 section 15.2)."""
         if self.head_sent or self._request.version < (1, 1):
             return
-        lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-        self._sock.sendall(f"HTTP/1.1 103 Early Hints\r\n{lines}\r\n".encode("latin-1"))
+        # A length would speak of a body that an interim response never has (RFC 9110 section 8.6).
+        lines = "".join([f"{name}: {value}\r\n" for name, value in head.fields if name.lower() != "content-length"])
+        # A client that left is noticed by the watch on it; here it would pass for an error of the upstream (law 2).
+        with suppress(OSError):
+            self._sock.sendall(f"HTTP/1.1 {head.status} {head.reason}\r\n{lines}\r\n".encode("latin-1"))
 
     def write(self, piece: bytes) -> None:
         """Send a piece now, with the head in the same call if it has not left yet; ``b""`` sends the head alone."""
-        head, self._head, self.head_sent = self._head, b"", True
+        head, self._head = self._head, b""
+        if not self.head_sent:
+            self.head_sent = True
+            self._request.wants_continue = False  # Behind a final head it would stand in the body.
         if not piece or self._bodiless:
             if head:
                 self._send(head)
             return
         self.written_bytes += len(piece)
+        if self._length is not None and self.written_bytes > self._length:
+            raise BodyMismatchError("a body is longer than its Content-Length: the rest would be the next response")
         before, after = (b"%s%x\r\n" % (head, len(piece)), b"\r\n") if self._chunked else (head, b"")
         if len(piece) <= _JOINED_BYTES:
             self._send(b"%s%s%s" % (before, piece, after) if before else piece)
@@ -107,19 +125,21 @@ class ClientResponse:
             self._send(after)
 
     def finish(self) -> None:
-        """Send the head if it has not left and end the body in the way its framing asks for."""
+        """Send the head if it has not left and end the body in the way its framing asks for.
+
+        Raises ``BodyMismatchError`` where octets that were announced were never written.
+        """
         if not self.head_sent:
             self.write(b"")
+        if self._length is not None and self.written_bytes < self._length:
+            raise BodyMismatchError("a body is shorter than its Content-Length")
         if self._chunked:
             self._send(b"0\r\n\r\n")
 
-    def short_bytes(self) -> int:
-        """Octets that were announced and never written: a body that is short must not end politely."""
-        return 0 if self._length is None else self._length - self.written_bytes
-
     def reset_on_close(self) -> None:
         """Let the connection end in a reset, which no client takes for the end of a body."""
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def _send(self, octets: bytes) -> None:
         """Send all, waiting for the client as often as needed; the socket's timeout limits each wait by itself."""

@@ -1,0 +1,125 @@
+"""gunicorn's master, with our settings and our way to reload: workers stay, and are told what is new."""
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from signal import SIGHUP
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from gateway.server.binding import addresses
+from gateway.server.bulletin import Bulletin
+from gateway.server.configuration import Configuration, Rejected, needs_restart
+
+_MASTER_PATIENCE_SECONDS = 10.0
+"""What the master grants beyond `drain_timeout`, so that workers always end by themselves first (F14)."""
+_BACKLOG = 2048
+
+_log = logging.getLogger("gateway.server")
+
+
+class Source:
+    """Where the configuration came from: how to read it again, and the files to look at."""
+
+    def __init__(self, read: Callable[[], Configuration], files: Callable[[], tuple[Path, ...]]) -> None:
+        """``read`` raises ``Rejected``; ``files`` names what the last reading read."""
+        self.read = read
+        self._files = files
+        self._stamps = self._look()
+
+    def changed(self) -> bool:
+        """Whether a file is another than at the last call."""
+        stamps = self._look()
+        changed, self._stamps = stamps != self._stamps, stamps
+        return changed
+
+    def _look(self) -> list[tuple[str, int, int, int]]:
+        return [(str(path), *_stamp(path)) for path in self._files()]
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+class Application(BaseApplication):
+    """gunicorn's view of us: its settings, set from ours and from nothing else."""
+
+    def __init__(self, configuration: Configuration, source: Source | None) -> None:
+        self.configuration = configuration
+        self.source = source
+        self.bulletin = Bulletin()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what matters; everything not named here keeps gunicorn's default."""
+        server = self.configuration.settings.server
+        options: dict[str, Any] = {
+            "bind": addresses(self.configuration.settings),
+            "worker_class": "gateway.server.worker.GatewayWorker",
+            "workers": server.workers,
+            "reuse_port": server.workers > 1,  # spreads long streams evenly over the workers
+            "backlog": _BACKLOG,
+            "graceful_timeout": int(server.drain_timeout + _MASTER_PATIENCE_SECONDS),
+            "timeout": 120,
+            "control_socket_disable": True,
+            "http_parser": "python",
+            "permit_unconventional_http_method": True,
+            "forwarder_headers": "",
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
+            "logger_class": "gateway.server.logs.ServerLog",
+            "proc_name": "slowgate",
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Build what a worker serves. Called in the worker."""
+        from gateway.server.service import Service
+
+        return Service(self.configuration, self.bulletin)
+
+    def read_again(self) -> None:
+        """Read the file and tell the workers; a bad one changes nothing but what readiness says."""
+        if self.source is None:
+            _log.warning("there is no file to read again")
+            return
+        try:
+            new = self.source.read()
+        except Rejected as error:
+            _log.error("the configuration is bad, the one before stays\n%s", error.report)
+            self.bulletin.pin(error.rejection)
+            return
+        for name in needs_restart(self.configuration.settings, new.settings):
+            _log.warning("%s has changed; that needs a restart", name)
+        self.configuration = new
+        self.bulletin.pin(new)
+        _log.info("the configuration was read again: %d routes", len(new.plan.routes))
+
+
+class Master(Arbiter):
+    """Keeps workers alive; on SIGHUP they get a new configuration instead of being replaced."""
+
+    app: Application
+
+    def handle_hup(self) -> None:
+        """Read the configuration again."""
+        self.app.read_again()
+        settings = self.app.configuration.settings
+        self.cfg.set("graceful_timeout", int(settings.server.drain_timeout + _MASTER_PATIENCE_SECONDS))
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
+        """Wait as gunicorn does; a file that changed counts as SIGHUP where the settings ask for it."""
+        signals: list[int] = super().wait_for_signals(timeout)
+        source = self.app.source
+        watching = self.app.configuration.settings.server.watch_config
+        if not signals and watching and source is not None and source.changed():
+            return [SIGHUP]
+        return signals

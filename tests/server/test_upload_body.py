@@ -1,0 +1,193 @@
+"""Bodies of requests as they arrive: whole or refused, bounded, and never a request too much behind them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import gevent.socket
+import pytest
+from gunicorn.config import Config
+
+from gateway.exchange.failure import FailureError
+from gateway.server.request import ExactParser, ExactRequest, Limits, UploadBody
+
+LIMITS = Limits(request_line_bytes=2048, fields=20, field_bytes=1024, head_bytes=8192)
+CONFIG = Config()
+CONFIG.set("http_parser", "python")
+
+
+def a_head(*lines: str, start: str) -> bytes:
+    """Return a head with the field ``lines``."""
+    return "\r\n".join([start, *lines, "", ""]).encode("latin-1")
+
+
+class Upload:
+    """A request whose body comes over a connection."""
+
+    def __init__(self, *lines: str, behind: bytes = b"", version: str = "1.1") -> None:
+        self.client, server = gevent.socket.socketpair()
+        self.client.settimeout(5)
+        self.client.sendall(a_head("Host: h", *lines, start=f"POST / HTTP/{version}") + behind)
+        self.parser = ExactParser(CONFIG, server, ("192.0.2.7", 1), LIMITS, "http")
+        self.request: ExactRequest = next(self.parser)
+        self.body: UploadBody = self.request.body
+        self.server = server
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.close()
+
+
+@pytest.fixture
+def uploads() -> Iterator[Callable[..., Upload]]:
+    """Make uploads that are closed with the test."""
+    made: list[Upload] = []
+
+    def make(*arguments: str, **options: Any) -> Upload:
+        made.append(Upload(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for upload in made:
+        upload.close()
+
+
+class TestBodies:
+    """The body as it arrives."""
+
+    def test_pieces_come_as_they_arrive(self, uploads: Callable[..., Upload]) -> None:
+        """None is held back for a next one, and the end is known with the last."""
+        upload = uploads("Content-Length: 6", behind=b"one")
+        pieces = upload.body.pieces()
+        assert next(pieces) == b"one"
+        assert not upload.body.wait(0.01)
+
+        upload.client.sendall(b"two")
+
+        assert upload.body.wait(5)
+        assert next(pieces) == b"two"
+        assert not upload.body.done
+        assert list(pieces) == []
+        assert upload.body.done
+
+    @pytest.mark.parametrize(
+        ("lines", "body"),
+        [(["Content-Length: 5"], b"hello"), (["Transfer-Encoding: chunked"], b"5\r\nhello\r\n0\r\n\r\n")],
+    )
+    def test_octets_behind_a_body_are_the_next_request(
+        self, uploads: Callable[..., Upload], lines: list[str], body: bytes
+    ) -> None:
+        """Not one more and not one less, however they came."""
+        upload = uploads(*lines, behind=body + a_head("Host: n", start="GET /next HTTP/1.1"))
+
+        assert b"".join(upload.body.pieces()) == b"hello"
+
+        assert upload.parser.has_buffered()
+        assert next(upload.parser).uri == "/next"
+
+    def test_next_request_cannot_begin_inside_a_body(self, uploads: Callable[..., Upload]) -> None:
+        """A body that nobody read hides no request."""
+        upload = uploads("Content-Length: 99", behind=a_head("Host: n", start="GET /hidden HTTP/1.1"))
+
+        with pytest.raises(StopIteration):
+            next(upload.parser)
+
+    @pytest.mark.parametrize(
+        ("lines", "body", "code"),
+        [
+            (["Content-Length: 9"], b"short", "upload_cut"),
+            (["Transfer-Encoding: chunked"], b"5\r\nhel", "upload_cut"),
+            (["Transfer-Encoding: chunked"], b"5\r\nhello\r\n", "upload_cut"),
+            (["Transfer-Encoding: chunked"], b"5\r\nhello\r\n0\r\n", "upload_cut"),
+            (["Transfer-Encoding: chunked"], b"x\r\n", "bad_request"),
+            (["Transfer-Encoding: chunked"], b"5\r\nhello0\r\n\r\n", "bad_request"),
+            (["Transfer-Encoding: chunked"], b"+5\r\nhello\r\n0\r\n\r\n", "bad_request"),
+            (["Transfer-Encoding: chunked"], b"5\nhello\r\n0\r\n\r\n", "bad_request"),
+        ],
+    )
+    def test_body_that_does_not_come_whole_is_a_failure(
+        self, uploads: Callable[..., Upload], lines: list[str], body: bytes, code: str
+    ) -> None:
+        """Never an end; and no request is looked for behind it."""
+        upload = uploads(*lines, behind=body)
+        upload.client.close()
+
+        with pytest.raises(FailureError) as caught:
+            list(upload.body.pieces())
+
+        assert caught.value.failure.kind.code == code
+        assert upload.body.failed and not upload.body.done
+        with pytest.raises(StopIteration):
+            next(upload.parser)
+
+    def test_large_pieces_are_bounded(self, uploads: Callable[..., Upload]) -> None:
+        """However fast it comes, one piece stays small, and nothing is read beyond what is due."""
+        upload = uploads("Content-Length: 1000000")
+        sending = gevent.spawn(upload.client.sendall, b"x" * 1_000_000 + b"next")
+
+        sizes = [len(piece) for piece in upload.body.pieces()]
+        sending.join(5)
+
+        assert sum(sizes) == 1_000_000
+        assert max(sizes) <= 64 * 1024
+        assert (upload.parser.unreader.take_buffered() or upload.server.recv(10)) == b"next"
+
+    @pytest.mark.parametrize(
+        ("lines", "behind", "at_hand"),
+        [
+            ([], b"", True),
+            (["Content-Length: 5"], b"hello", True),
+            (["Content-Length: 5"], b"hello, next", True),
+            (["Content-Length: 5"], b"hell", False),
+            (["Transfer-Encoding: chunked"], b"0\r\n\r\n", False),
+        ],
+    )
+    def test_body_is_at_hand_if_all_of_it_is_there(
+        self, uploads: Callable[..., Upload], lines: list[str], behind: bytes, at_hand: bool
+    ) -> None:
+        """Then no greenlet is needed to read it."""
+        assert uploads(*lines, behind=behind).body.at_hand() is at_hand
+
+
+class TestContinue:
+    """RFC 9110 section 10.1.1."""
+
+    def test_client_that_waits_is_told_to_go_on_once(self, uploads: Callable[..., Upload]) -> None:
+        """When its body is wanted, and not before."""
+        upload = uploads("Expect: 100-Continue", "Content-Length: 5")
+        upload.client.settimeout(0.02)
+        with pytest.raises(TimeoutError):
+            upload.client.recv(100)
+
+        assert not upload.body.wait(0.01)
+        assert not upload.body.wait(0.01)
+
+        assert upload.client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        with pytest.raises(TimeoutError):
+            upload.client.recv(100)
+
+    @pytest.mark.parametrize(
+        ("version", "behind"), [("1.0", b""), ("1.1", b"hell")], ids=["HTTP/1.0", "body under way"]
+    )
+    def test_client_that_does_not_wait_hears_nothing(
+        self, uploads: Callable[..., Upload], version: str, behind: bytes
+    ) -> None:
+        """HTTP/1.0 knows no 100, and who sends already needs none for what is there."""
+        upload = uploads("Expect: 100-continue", "Content-Length: 5", version=version, behind=behind)
+        upload.body.wait(0.01)
+
+        upload.client.settimeout(0.02)
+        with pytest.raises(TimeoutError):
+            upload.client.recv(100)
+
+    def test_client_that_left_is_a_cut_upload_and_no_defect(self, uploads: Callable[..., Upload]) -> None:
+        """Telling it to go on fails; that is the client's failure."""
+        upload = uploads("Expect: 100-continue", "Content-Length: 5")
+        upload.client.close()
+        upload.server.shutdown(gevent.socket.SHUT_WR)
+
+        assert upload.body.wait(5)
+        with pytest.raises(FailureError) as caught:
+            next(upload.body.pieces())
+
+        assert caught.value.failure.kind.code == "upload_cut"
