@@ -1,13 +1,15 @@
-"""Writes docs/failures.md from the table of failures in the code, so that the page cannot say anything else.
+"""Writes the pages that are made from the code, so that they cannot say anything else.
 
+Those are docs/failures.md, docs/configuration.md, and the commented-out part of gateway.toml.
 Run it from the project's folder: ``python -m docs.generate`` writes, ``python -m docs.generate --check`` only tells,
-with status 1, whether the page is out of date. What cannot be read from the code, what to do about each failure,
-stands below; a kind without such a sentence is an error.
+with status 1, whether something is out of date. What cannot be read from the code about failures, what to do about
+each, stands below; a kind without such a sentence is an error.
 """
 
 import sys
 from pathlib import Path
 
+from docs import configuration_page, example_file
 from gateway.exchange.failure import KINDS, Failure, Kind, Side
 from gateway.exchange.outcome import judge
 
@@ -126,19 +128,28 @@ def _told(kind: Kind) -> str:
     return f"{told} *Unsent.*" if kind.unsent else told
 
 
+def made() -> list[tuple[Path, str]]:
+    """Return every file that is made from the code, with what belongs in it."""
+    example = example_file.FILE
+    return [
+        (PAGE, page()),
+        (configuration_page.PAGE, configuration_page.page()),
+        (example, example_file.text(example.read_text(encoding="utf-8"))),
+    ]
+
+
 def main() -> int:
-    """Write the page, or with ``--check`` say whether it is up to date."""
-    made = page()
-    if sys.argv[1:] == ["--check"]:
-        if PAGE.exists() and PAGE.read_text(encoding="utf-8") == made:
-            return 0
-        sys.stderr.write("docs/failures.md is out of date: run python -m docs.generate\n")
-        return 1
-    if sys.argv[1:]:
+    """Write what is out of date, or with ``--check`` say so."""
+    if sys.argv[1:] not in ([], ["--check"]):
         sys.stderr.write("usage: python -m docs.generate [--check]\n")
         return 2
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
+    stale = [(path, text) for path, text in made() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path, text in stale:
+        if sys.argv[1:]:
+            sys.stderr.write(f"{path.name} is out of date: run python -m docs.generate\n")
+        else:
+            path.write_text(text, encoding="utf-8")
+    return 1 if stale and sys.argv[1:] else 0
 
 
 if __name__ == "__main__":

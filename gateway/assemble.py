@@ -1,60 +1,84 @@
 """Settings become the compiled values that exchanges use: names resolved, inheritance done, nothing left to parse."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.config.document import Document
 from gateway.config.load import Examined, examine, examine_text
 from gateway.config.problem import ConfigError, Problem, Severity, in_order, without_echoes
+from gateway.config.sources import Sources
 from gateway.exchange.path import prefix_segments
-from gateway.exchange.route import Forwarding, GatewayPlan, Route, Timeouts, TlsToUpstream, Upstream
+from gateway.exchange.route import Forwarding, GatewayPlan, Route, TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
-from gateway.settings import ForwardingSettings, Settings, UpstreamSettings
-from gateway.settings.addresses import parse_network
-from gateway.settings.checks import check, hosts_of
+from gateway.settings import Policies, Settings, UpstreamSettings
+from gateway.settings.checks import check
 from gateway.settings.policies import nearest
+from gateway.settings.route_checks import hosts_of
 from gateway.settings.routes import RouteSettings
 
 
-def read(path: Path) -> tuple[Settings, GatewayPlan, tuple[Problem, ...]]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A configuration without errors."""
+
+    settings: Settings
+    plan: GatewayPlan
+    """What the settings compile to; its routes stand in the same order."""
+    warnings: tuple[Problem, ...]
+    sources: Sources
+    """Where every value is written."""
+
+
+def read(path: Path, *, files: set[str] | None = None) -> tuple[Settings, GatewayPlan, tuple[Problem, ...]]:
     """Return the settings in the file ``path``, what they compile to, and what is questionable about them.
+
+    Every call reads everything anew, included files and references too. ``files`` gets the absolute path of all that
+    was looked at, also where the reading failed: the file and those it includes, those that references and settings
+    name, and the directories in which patterns looked. Who watches them sees every change that could matter.
 
     Raises `ConfigError` with everything that is wrong, of whatever kind, and the warnings among it.
     """
-    return _checked(examine(path, Settings))
+    found = read_checked(path, files=files)
+    return found.settings, found.plan, found.warnings
+
+
+def read_checked(path: Path, *, files: set[str] | None = None) -> Checked:
+    """As `read`, with the sources."""
+    return _checked(examine(path, Settings, files=files))
 
 
 def read_text(
     text: str, name: str, *, directory: Path | None = None
 ) -> tuple[Settings, GatewayPlan, tuple[Problem, ...]]:
     """As `read`, for a text that messages call ``name``; relative file names in it start from ``directory``."""
-    return _checked(examine_text(text, name, Settings, directory=directory))
+    found = _checked(examine_text(text, name, Settings, directory=directory))
+    return found.settings, found.plan, found.warnings
 
 
-def assemble(settings: Settings, document: Document | None = None) -> GatewayPlan:
-    """Return what ``settings`` compile to; raise `ConfigError` where they do not fit together.
-
-    ``document`` is where they were read, for the places in messages; settings made by a program have none.
-    """
-    document = Document("settings", "", Path.cwd(), Settings) if document is None else document
-    errors = [problem for problem in check(settings, document) if problem.severity is Severity.ERROR]
+def assemble(settings: Settings) -> GatewayPlan:
+    """Return what ``settings`` made by a program compile to; raise `ConfigError` where they do not fit together."""
+    sources = Sources(Document("settings", "", Path.cwd(), Settings))
+    errors = [problem for problem in check(settings, sources) if problem.severity is Severity.ERROR]
     if errors:
         raise ConfigError(errors)
-    return _compile(settings)
+    return _compile(settings, sources)
 
 
-def _checked(examined: Examined[Settings]) -> tuple[Settings, GatewayPlan, tuple[Problem, ...]]:
+def _checked(examined: Examined[Settings]) -> Checked:
     problems = list(examined.problems)
     if examined.value is not None:
-        problems += without_echoes(check(examined.value, examined.document), problems)
+        problems += without_echoes(check(examined.value, examined.sources), problems)
     if examined.value is None or any(problem.severity is Severity.ERROR for problem in problems):
         raise ConfigError(problems)
-    return examined.value, _compile(examined.value), in_order(problems)
+    return Checked(examined.value, _compile(examined.value, examined.sources), in_order(problems), examined.sources)
 
 
-def _compile(settings: Settings) -> GatewayPlan:
-    forwarding = _forwarding(settings.forwarding)
+def _compile(settings: Settings, sources: Sources) -> GatewayPlan:
+    forwarding = settings.forwarding.compiled()
     upstreams = {name: _upstream(name, upstream) for name, upstream in settings.upstreams.items()}
-    names = route_names(settings.routes)
+    hidden = frozenset(index for index in range(len(settings.routes)) if sources.hides(("routes", index, "path")))
+    names = route_names(settings.routes, hidden)
     routes = (
         _route(name, route, settings, upstreams[route.upstream], forwarding)
         for name, route in zip(names, settings.routes, strict=True)
@@ -62,14 +86,18 @@ def _compile(settings: Settings) -> GatewayPlan:
     return GatewayPlan(tuple(routes), upstreams, forwarding)
 
 
-def route_names(routes: tuple[RouteSettings, ...]) -> list[str]:
-    """Return a name for each route: its own, or one made from its path, numbered where that is taken."""
+def route_names(routes: tuple[RouteSettings, ...], hidden: frozenset[int] = frozenset()) -> list[str]:
+    """Return a name for each route: its own, or one made from its path, numbered where that is taken.
+
+    Names are logged, so that of the routes at the indexes ``hidden`` nothing is made of the path.
+    """
     taken = {route.name for route in routes}
     names = []
-    for route in routes:
+    for index, route in enumerate(routes):
         name = route.name
         if name is None:
-            made = "-".join(segment for segment in prefix_segments(route.path) if segment) or "root"
+            segments = ("route",) if index in hidden else prefix_segments(route.path)
+            made = "-".join(segment for segment in segments if segment) or "root"
             made = "".join(char if char.isascii() and (char.isalnum() or char in "-_.") else "-" for char in made)
             name, number = made, 2
             while name in taken:
@@ -81,8 +109,9 @@ def route_names(routes: tuple[RouteSettings, ...]) -> list[str]:
 
 def _route(name: str, route: RouteSettings, settings: Settings, upstream: Upstream, forwarding: Forwarding) -> Route:
     layers = (route, settings.upstreams[route.upstream], settings.defaults)
-    timeouts = nearest(*(layer.timeouts for layer in layers))
-    limits = nearest(*(layer.limits for layer in layers))
+    compiled: dict[str, Any] = {}
+    for policy in Policies.model_fields:
+        compiled |= nearest(*(getattr(layer, policy) for layer in layers)).compiled()
     return Route(
         name=name,
         path=route.path,
@@ -94,16 +123,8 @@ def _route(name: str, route: RouteSettings, settings: Settings, upstream: Upstre
         ),
         strip_prefix=route.strip_prefix or "",
         rewrite=route.rewrite,
-        timeouts=Timeouts(
-            connect=timeouts.connect,
-            first_byte=timeouts.first_byte,
-            idle=timeouts.idle,
-            total=timeouts.total,
-            write=timeouts.write,
-            upload=timeouts.upload,
-        ),
-        max_request_body=limits.max_request_body,
         forwarding=forwarding,
+        **compiled,
     )
 
 
@@ -115,15 +136,4 @@ def _upstream(name: str, upstream: UpstreamSettings) -> Upstream:
         keepalive_seconds=upstream.keepalive,
         max_idle_connections=upstream.max_idle_connections,
         tls=TlsToUpstream(ca=upstream.tls.ca, verify=upstream.tls.verify, server_name=upstream.tls.server_name),
-    )
-
-
-def _forwarding(settings: ForwardingSettings) -> Forwarding:
-    return Forwarding(
-        trusted_peers=tuple(parse_network(peer) for peer in settings.trusted_peers if peer != "unix"),
-        trust_unix="unix" in settings.trusted_peers,
-        via=settings.via,
-        forwarded=settings.forwarded,
-        x_forwarded=settings.x_forwarded,
-        request_id_header=settings.request_id_header,
     )

@@ -126,6 +126,39 @@ def test_routes_without_a_name_get_one_each() -> None:
     ]  # fmt: skip
 
 
+def test_a_name_is_not_made_from_a_path_that_came_from_a_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names stand in every line of the log."""
+    monkeypatch.setenv("SLOWGATE_TEST_SECRET", "hook-4711")
+    text = UPSTREAM + '[[routes]]\npath = "/${env:SLOWGATE_TEST_SECRET}/"\nupstream = "a"\n'
+
+    assert [route.name for route in read_text(text, "x")[1].routes] == ["route"]
+
+
+def test_everything_that_a_reading_looked_at_is_known(tmp_path: Path) -> None:
+    """Whoever watches the files learns of them also when the configuration is bad."""
+    (tmp_path / "url").write_text("http://127.0.0.1:9\n")
+    (tmp_path / "more.toml").write_text('[upstreams.a]\nendpoints = ["${file:url}"]\ntls.ca = "ca.pem"\n')
+    (tmp_path / "gateway.toml").write_text('include = ["more.toml", "routes.d/*.toml"]\n')
+    files: set[str] = set()
+
+    with pytest.raises(ConfigError):
+        read(tmp_path / "gateway.toml", files=files)
+
+    assert files == {str(tmp_path / name) for name in ("gateway.toml", "more.toml", "url", "ca.pem", "routes.d")}
+
+
+def test_each_reading_sees_what_is_there_now(tmp_path: Path) -> None:
+    """Included files and secrets are looked up again each time."""
+    (tmp_path / "url").write_text("http://127.0.0.1:9\n")
+    (tmp_path / "more.toml").write_text('[upstreams.a]\nendpoints = ["${file:url}"]\n')
+    (tmp_path / "gateway.toml").write_text('include = "more.toml"\n[[routes]]\npath = "/"\nupstream = "a"\n')
+    first = read(tmp_path / "gateway.toml")[1]
+    (tmp_path / "url").write_text("http://127.0.0.1:10\n")
+    second = read(tmp_path / "gateway.toml")[1]
+
+    assert [plan.upstreams["a"].endpoints[0].port for plan in (first, second)] == [9, 10]
+
+
 def test_different_matches_on_one_path_are_fine() -> None:
     """Host, method and field tell routes apart."""
     more = [
@@ -133,8 +166,8 @@ def test_different_matches_on_one_path_are_fine() -> None:
         'host = "a.com"',
         'host = "*.a.com"',
         'methods = ["GET"]',
-        "headers = { A = true }",
         'headers = { A = "1" }',
+        "headers = { A = true }",
     ]
     text = UPSTREAM + "".join(f'[[routes]]\npath = "/"\nupstream = "a"\n{each}\n' for each in more)
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from support.exchanges import a_reply, a_route, an_attempt, an_exchange
 
-from docs import generate
+from docs import configuration_page, example_file, generate
+from docs.model import settings_of
 from gateway.assemble import read_text
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import KINDS, NO_ROUTE, Failure, Kind, Side
 from gateway.exchange.outcome import Outcome
 from gateway.observe.line import line
+from gateway.settings import Policies
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -90,6 +92,42 @@ def test_failure_without_advice_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(generate, "KINDS", (*KINDS, nameless))
     with pytest.raises(KeyError, match="nameless"):
         generate.page()
+
+
+@pytest.mark.parametrize("made", generate.made(), ids=lambda made: made[0].name)
+def test_what_is_made_from_the_code_is_up_to_date(made: tuple[Path, str]) -> None:
+    """Pages and gateway.toml say what the model does; `python -m docs.generate` writes them anew."""
+    path, text = made
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_each_setting_stands_on_the_page_of_the_configuration_once() -> None:
+    """The reference leaves nothing out, and what inherits is told in one place."""
+    listed = re.findall(r"^\| `([\w.]+)` \|", configuration_page.page(), re.M)
+    assert len(listed) == len(set(listed))
+    for header, model in configuration_page.TABLES:
+        for setting in settings_of(model):
+            inherits = setting.name in Policies.model_fields and issubclass(model, Policies)
+            assert (f"{header.strip('[]')}.{setting.name}" in listed) is not inherits
+    for name in ("timeouts.connect", "timeouts.total", "limits.max_request_body", "include"):
+        assert name in listed
+
+
+def test_each_table_has_its_place_in_the_example() -> None:
+    """Nothing of the model is left out of gateway.toml because its marker was forgotten."""
+    tables = {model for model, _ in example_file.TABLES.values()}
+    assert example_file.missing(example_file.FILE.read_text()) == []
+    assert tables >= {model for _, model in configuration_page.TABLES}
+
+
+def test_what_people_wrote_in_the_example_stays() -> None:
+    """Only lines between markers are made; a setting that is set is not listed again."""
+    text = "# mine\n[log]\nlevel = 'debug' # yes\n# --- more of [log] ---\n# stale\n# --- end ---\n# also mine\n"
+    made = example_file.text(text)
+    assert made.startswith("# mine\n[log]\nlevel = 'debug' # yes\n# --- more of [log] ---\n# How log lines look:")
+    assert made.endswith('#format = "json"\n# --- end ---\n# also mine\n')
+    assert "stale" not in made
+    assert "#level" not in made
 
 
 def test_generator_tells_a_stale_page_by_its_status(

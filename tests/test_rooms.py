@@ -38,21 +38,24 @@ ROOMS = {
     "config": Room(theirs=("pydantic", "pydantic_core")),
     "demo": Room(theirs=("flask", "werkzeug", "gevent", "click")),  # a program of its own, run beside the gateway
     # Know what an exchange is.
+    "grammar": Room(ours=("config", "exchange"), theirs=("pydantic",)),
     "relay": Room(ours=("exchange",), theirs=("gevent",)),
     "recording": Room(ours=("exchange",), theirs=("gevent",)),
     "observe": Room(ours=("exchange",)),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
-    "policy": Room(ours=("exchange",), theirs=("pydantic",)),
+    "policy": Room(ours=("config", "exchange", "grammar"), theirs=("pydantic",)),
     # The spine knows policies only as callables.
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),
     "admin": Room(ours=("exchange", "observe"), theirs=("flask", "werkzeug")),
     # From text to a running gateway.
-    "settings": Room(ours=("config", "exchange", "policy"), theirs=("pydantic",)),
+    "settings": Room(ours=("config", "exchange", "grammar", "policy"), theirs=("pydantic",)),
     "assemble": Room(ours=("config", "exchange", "policy", "settings")),
     "app": Room(ours=("*",)),
     "server": Room(ours=("app", "settings", "exchange", "relay", "observe", "admin"), theirs=("gunicorn", "gevent")),
-    "cli": Room(ours=("app", "settings", "assemble", "config", "exchange", "policy", "server", "demo"), theirs=("click",)),
+    "cli": Room(
+        ours=("app", "settings", "assemble", "config", "exchange", "policy", "server", "demo"), theirs=("click",)
+    ),
     "__main__": Room(ours=("server", "cli")),
     "__init__": Room(),
 }

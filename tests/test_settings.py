@@ -1,5 +1,7 @@
 """The model of `gateway.toml`: complete in words, true to the compiled values, and strict."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -7,8 +9,10 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from docs.model import settings_of
 from gateway.config.load import load, load_text
 from gateway.config.problem import ConfigError
+from gateway.config.units import parse_duration_or_off
 from gateway.exchange.route import Forwarding, Timeouts, TlsToUpstream
 from gateway.settings import (
     ForwardingSettings,
@@ -145,16 +149,39 @@ def test_the_example_at_the_top_of_the_repository_loads() -> None:
 
 def test_the_commented_lines_of_the_example_load_too(tmp_path: Path) -> None:
     """Whoever takes the # away gets a file that works."""
-    lines = []
-    for line in (ROOT / "gateway.toml").read_text().splitlines():
-        bare = line.removeprefix("# ")
-        lines.append(bare if line.startswith("# ") and (" = " in bare or bare.startswith("[")) else line)
+    text = re.sub(r"^#(?=[a-z_]+ = |\[)", "", (ROOT / "gateway.toml").read_text(), flags=re.M)
     (tmp_path / "tls").mkdir()
-    for name in ("server.pem", "server.key"):
+    for name in ("server.pem", "server.key", "clients.pem", "private-ca.pem"):
         (tmp_path / "tls" / name).write_text("")
 
-    settings = load_text("\n".join(lines), "gateway.toml", Settings, directory=tmp_path)
+    settings = load_text(text, "gateway.toml", Settings, directory=tmp_path)
 
     assert [route.name for route in settings.routes] == ["demo", "openai"]
     assert settings.server.tls is not None
     assert settings.defaults.timeouts == TimeoutsSettings()
+    assert settings.upstreams["openai"].tls.server_name == "api.openai.com"
+    for table in (settings, settings.server, settings.server.tls, *settings.upstreams.values(), *settings.routes[1:]):
+        left_out = set(type(table).model_fields) - table.model_fields_set
+        assert left_out == (set() if table is not settings.upstreams["demo"] else left_out)
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
+def test_an_example_or_a_default_of_a_setting_can_be_written(model: type[BaseModel], name: str) -> None:
+    """Every setting can be shown as it would stand in the file, so that nobody has to guess its form."""
+    found = next(each for each in settings_of(model) if each.name == name)
+
+    assert found.example or found.default or found.kind == "table" or "table" in found.kind
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
+def test_the_default_that_a_text_names_is_the_one_that_holds(model: type[BaseModel], name: str) -> None:
+    """`Default "5s"` in the text of a setting is the value that it has where nobody sets it."""
+    found = next(each for each in settings_of(model) if each.name == name)
+    named = re.search(r'Default ("[^"]*"|true|false|[0-9]+)(?=[.:;])', found.text)
+    if named is None:
+        return
+    default = "null" if found.default is None else found.default.strip("[]")
+    if found.kind.startswith("duration"):
+        assert parse_duration_or_off(json.loads(named[1])) == parse_duration_or_off(json.loads(default))
+    else:
+        assert named[1] == default

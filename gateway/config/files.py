@@ -1,4 +1,7 @@
-"""Names of files in a configuration: relative ones start from the directory that the configuration file is in."""
+"""Names of files in a configuration: relative ones start from the directory that the configuration file is in.
+
+The context of a validation has that `directory`, and `files`, a set that gets every file that a setting names.
+"""
 
 import os
 from pathlib import Path
@@ -6,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
+from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
 
 
@@ -18,11 +22,14 @@ def _absolute(name: str, info: ValidationInfo) -> str:
 
 def _readable(name: str, info: ValidationInfo) -> str:
     path = _absolute(name, info)
+    files: set[str] = (info.context or {}).get("files", set())
+    files.add(path)
     try:
         with open(path, "rb", opener=_without_waiting):
             return path
     except OSError as error:
-        raise Unacceptable(message=f"cannot read {path}: {error.strerror}") from None
+        message = f"cannot read {path}: {error.strerror}"
+        raise Unacceptable(message=message, discreet=f"cannot read the file: {error.strerror}") from None
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -35,8 +42,9 @@ def _key(text: str, info: ValidationInfo) -> str:
 
 
 PEM_BEGINS = "-----BEGIN "
+KEY_KIND = Kind("file name or PEM text")
 
-ReadableFile = Annotated[str, AfterValidator(_readable)]
+ReadableFile = Annotated[str, AfterValidator(_readable), Kind("file name")]
 """The absolute path of a file that this process may read now."""
-KeyFileOrText = Annotated[str, AfterValidator(_key)]
+KeyFileOrText = Annotated[str, AfterValidator(_key), KEY_KIND]
 """As `ReadableFile`, or the text that would be in it, which begins with `PEM_BEGINS`."""

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic.fields import FieldInfo
 
 from gateway.config.positions import Path
 from gateway.config.secrets import Secret
@@ -21,6 +24,13 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 NEVER_SHOWN: dict[str, JsonValue] = {"writeOnly": True}
 """As `json_schema_extra` of a field: a secret that other code needs as a plain string."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """As metadata of an `Annotated` type: what a person calls its values, singular and in lower case."""
+
+    words: str
 
 
 class Model(BaseModel):
@@ -64,9 +74,51 @@ def type_at(model: type[BaseModel], path: Path) -> Any:
     return annotation
 
 
+def field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
+    """Return the field that declares what stands at ``path``; None within a table of any keys, or an array."""
+    for table in models_in(type_at(model, path[:-1])):
+        if path[-1] in table.model_fields:
+            return table.model_fields[str(path[-1])]
+    return None
+
+
+def kind_at(model: type[BaseModel], path: Path) -> Kind | None:
+    """Return what the values at ``path`` are called, where the type of the field there says it."""
+    field = field_at(model, path)
+    if field is None:
+        return None
+    metadata = [*field.metadata, *(each for part in get_args(field.annotation) for each in _metadata(part))]
+    return next((each for each in metadata if isinstance(each, Kind)), None)
+
+
+@lru_cache(maxsize=8)
+def secret_keys(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of all fields, at any depth, that are declared to be secret."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        if _has(field.annotation, Secret) or field.json_schema_extra == NEVER_SHOWN:
+            found.add(name)
+        for inner in _all_models_in(field.annotation):
+            found |= secret_keys(inner)
+    return frozenset(found)
+
+
 def known_keys(model: type[BaseModel], path: Path) -> list[str]:
     """Return the keys that the table at ``path`` may have; none where any key may stand."""
     return [key for table in models_in(type_at(model, path)) for key in table.model_fields]
+
+
+def tables_that_add_up(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Return the fields of ``model`` that several files can each hold a part of, with the model of one element.
+
+    Those are tables of tables by name, and arrays of tables.
+    """
+    found = {}
+    for name, field in model.model_fields.items():
+        inner = next(models_in(_element(field.annotation)), None)
+        if inner is not None and get_origin(field.annotation) in (dict, tuple):
+            found[name] = inner
+    return found
 
 
 def is_secret(model: type[BaseModel], path: Path) -> bool:
@@ -102,8 +154,19 @@ def _element(annotation: Any) -> Any:
     return {dict: parts[-1:], tuple: parts[:1], list: parts[:1]}.get(origin, (None,))[0]
 
 
+def _metadata(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+
+
 def _has(annotation: Any, wanted: type) -> bool:
     return annotation is wanted or any(_has(part, wanted) for part in get_args(annotation))
+
+
+def _all_models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    yield from models_in(annotation)
+    element = _element(annotation)
+    if element is not None:
+        yield from models_in(element)
 
 
 def _has_model(annotation: Any) -> bool:

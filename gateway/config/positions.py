@@ -75,6 +75,12 @@ class Positions:
                 return self.place(self.keys[path[:end]])
         return None
 
+    def exactly(self, path: Path) -> Place | None:
+        """Return where the value of ``path`` itself begins, or its table; None where the text does not say it."""
+        if path in self.values:
+            return self.place(self.values[path][0])
+        return self.place(self.keys[path]) if path in self.keys else None
+
     def line(self, number: int) -> tuple[int, int]:
         """Return the offsets of line ``number``, its end without the line break."""
         start = self._line_starts[number - 1]

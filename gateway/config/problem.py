@@ -74,14 +74,18 @@ class Unacceptable(ValueError):
     """A value that a setting's own check refuses: raise it from a validator.
 
     ``expected`` completes "expected …" and never repeats the value; ``message`` is told in its place where it says
-    more, but for a value that must not be shown; ``suggestion`` is what was probably meant.
+    more, but for a value that must not be shown; ``suggestion`` is what was probably meant. ``discreet`` is told in the
+    place of ``message`` for a value that came from a reference.
     """
 
-    def __init__(self, expected: str | None = None, *, message: str = "", suggestion: str | None = None) -> None:
+    def __init__(
+        self, expected: str | None = None, *, message: str = "", suggestion: str | None = None, discreet: str = ""
+    ) -> None:
         super().__init__(message or f"expected {expected}")
         self.expected = expected
         self.message = message
         self.suggestion = suggestion
+        self.discreet = discreet
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -94,13 +98,13 @@ def without_echoes(later: Iterable[Problem], earlier: Iterable[Problem]) -> list
 
     What a broken value makes of the checks after it is no news.
     """
-    seen = [problem.keys for problem in earlier if problem.keys and problem.severity is Severity.ERROR]
-    taken = set(seen)
-    around = {keys[:end] for keys in seen for end in range(len(keys))}
+    taken = {(each.file, each.keys) for each in earlier if each.keys and each.severity is Severity.ERROR}
+    around = {(file, keys[:end]) for file, keys in taken for end in range(len(keys))}
     return [
-        problem
-        for problem in later
-        if problem.keys not in around and not any(problem.keys[:end] in taken for end in range(len(problem.keys) + 1))
+        each
+        for each in later
+        if (each.file, each.keys) not in around
+        and not any((each.file, each.keys[:end]) in taken for end in range(len(each.keys) + 1))
     ]
 
 

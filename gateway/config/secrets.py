@@ -66,6 +66,10 @@ class References:
     environ: Mapping[str, str]
     readable_by_all: list[str] = field(default_factory=list)
     """Files read so far that every user of the machine may read."""
+    brought: int = 0
+    """How often a text came from outside; a default that stands in the reference itself does not."""
+    files: set[str] = field(default_factory=set)
+    """Gets the absolute path of every file that a reference names, whether it could be read or not."""
 
     def expand(self, text: str) -> str:
         """Return ``text`` with every reference replaced; raise `Unacceptable` for one that leads nowhere."""
@@ -86,7 +90,7 @@ class References:
         if kind == "env":
             return self._variable(rest)
         if kind == "file":
-            return self._file(self.expand(rest))
+            return self._file(self.expand(rest), rest)
         suggestion = f"${{env:{body}}}" if _NAME.fullmatch(body) else None
         raise Unacceptable(
             f'{_SYNTAX}, or "$${{" for a plain "${{"', message="unknown reference", suggestion=suggestion
@@ -97,31 +101,36 @@ class References:
         if not _NAME.fullmatch(name):
             raise Unacceptable(_SYNTAX, message="no name of an environment variable")
         if self.environ.get(name):
+            self.brought += 1
             return self.environ[name]
         if has_default:
             return self.expand(default)
         state = "empty" if name in self.environ else "not set"
         raise Unacceptable(message=f"the environment variable {name} is {state}")
 
-    def _file(self, name: str) -> str:
+    def _file(self, name: str, written: str) -> str:
+        """Return the text of the file ``name``, which is told as it is ``written`` where a reference is part of it."""
         path = self.directory / name
+        shown = written if "${" in written else str(path)
+        self.files.add(os.path.abspath(path))
         try:
             with open(path, "rb", opener=_without_waiting) as file:
                 mode = os.fstat(file.fileno()).st_mode
                 if not stat.S_ISREG(mode):
-                    raise Unacceptable(message=f"{path} is not a regular file")
+                    raise Unacceptable(message=f"{shown} is not a regular file")
                 octets = file.read(MAX_FILE_OCTETS + 1)
             text = octets.decode()
         except OSError as error:
-            raise Unacceptable(message=f"cannot read {path}: {error.strerror}") from None
+            raise Unacceptable(message=f"cannot read {shown}: {error.strerror}") from None
         except ValueError as error:
             if isinstance(error, Unacceptable):
                 raise
             raise Unacceptable(message="the file is not UTF-8 text, or its name is none") from None
         if len(octets) > MAX_FILE_OCTETS:
-            raise Unacceptable(message=f"{path} is larger than {MAX_FILE_OCTETS} octets")
+            raise Unacceptable(message=f"{shown} is larger than {MAX_FILE_OCTETS} octets")
+        self.brought += 1
         if mode & stat.S_IROTH:
-            self.readable_by_all.append(str(path))
+            self.readable_by_all.append(shown)
         return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
 
 

@@ -90,7 +90,9 @@ def _wrong_value(document: Document, path: Path, error: ErrorDetails) -> Problem
     suggestion: str | None
     if isinstance(refusal, Unacceptable):
         message, expected, suggestion = refusal.message, refusal.expected, refusal.suggestion
-        if hidden:
+        if path in document.substituted and refusal.discreet:
+            message = refusal.discreet
+        elif hidden:
             # A check's own sentence may repeat the value; what it expects never does.
             message = "" if expected else message
             suggestion = None

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
 
 LONGEST_SECONDS = 365 * 24 * 3600
@@ -152,16 +153,25 @@ def _as_size(octets: int | None) -> str:
     return "off" if octets is None else format_size(octets)
 
 
-_DURATION_SCHEMA = {"type": "string", "pattern": f"^(?=.){_DURATION_PATTERN}$"}
-_SIZE_SCHEMA = {"type": "string", "pattern": f"^{_NUMBER}({'|'.join(_OCTETS)})$"}
+_SCHEMA_DURATION = _DURATION_PATTERN.replace("?:", "").replace(r"\d", "[0-9]")
+_DURATION_SCHEMA = {"type": "string", "minLength": 1, "pattern": f"^{_SCHEMA_DURATION}$"}
+_SIZE_SCHEMA = {"type": "string", "pattern": rf"^[0-9]+(\.[0-9]+)?({'|'.join(_OCTETS)})$"}
 _OFF_SCHEMA = {"const": "off"}
 
 Duration = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(_as_duration), WithJsonSchema(_DURATION_SCHEMA)
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(_as_duration),
+    WithJsonSchema(_DURATION_SCHEMA),
+    Kind("duration"),
 ]
 """Seconds; zero is allowed."""
 PositiveDuration = Annotated[
-    float, BeforeValidator(parse_positive_duration), PlainSerializer(_as_duration), WithJsonSchema(_DURATION_SCHEMA)
+    float,
+    BeforeValidator(parse_positive_duration),
+    PlainSerializer(_as_duration),
+    WithJsonSchema(_DURATION_SCHEMA),
+    Kind("duration"),
 ]
 """Seconds, more than zero."""
 DurationOrOff = Annotated[
@@ -169,14 +179,18 @@ DurationOrOff = Annotated[
     BeforeValidator(parse_duration_or_off),
     PlainSerializer(_as_duration),
     WithJsonSchema({"anyOf": [_DURATION_SCHEMA, _OFF_SCHEMA]}),
+    Kind('duration or "off"'),
 ]
 """Seconds, more than zero; None for "off"."""
-Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(_as_size), WithJsonSchema(_SIZE_SCHEMA)]
+Size = Annotated[
+    int, BeforeValidator(parse_size), PlainSerializer(_as_size), WithJsonSchema(_SIZE_SCHEMA), Kind("size")
+]
 """Octets."""
 SizeOrOff = Annotated[
     int | None,
     BeforeValidator(parse_size_or_off),
     PlainSerializer(_as_size),
     WithJsonSchema({"anyOf": [_SIZE_SCHEMA, _OFF_SCHEMA]}),
+    Kind('size or "off"'),
 ]
 """Octets; None for "off"."""

@@ -3,11 +3,16 @@
 import re
 from ipaddress import ip_address
 
+from pydantic import Field
+
+from gateway.config.model import Model
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.fields import remove_field, set_field
 from gateway.exchange.message import Fields, FixedChunks, Reply, ReplyHead, RequestHead, Source, first_value
 from gateway.exchange.route import Forwarding, Route
+from gateway.grammar.addresses import PeerText, TokenOrOff, parse_network
+from gateway.grammar.tokens import OwnFieldName
 from gateway.policy.hooks import Hooks
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -16,6 +21,38 @@ _MAX_FORWARDS_LIMIT = 2**31 - 1
 """The largest Max-Forwards passed on (RFC 9110 section 7.6.2 lets the recipient have a maximum)."""
 
 _EVERY_METHOD = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+ACTS_ON = ("forwarding.via", "forwarding.forwarded", "forwarding.x_forwarded", "forwarding.trusted_peers")
+"""The settings that decide what it does, as a route sees them."""
+
+
+class ForwardingSettings(Model):
+    """What upstreams are told about the way a request came, and whose word about it is believed."""
+
+    trusted_peers: tuple[PeerText, ...] = Field(default=(), examples=[["10.0.0.0/8", "unix"]])
+    """Networks ("10.0.0.0/8"), addresses, or "unix" for all peers on unix sockets, whose Forwarded and X-Forwarded
+    fields are believed and kept; those of others are replaced. Array. Default empty.
+    Whoever is named here can claim to be any client."""
+    via: TokenOrOff = "slowgate"
+    """The gateway's pseudonym in Via (RFC 9110 section 7.6.3). Token or "off". Default "slowgate"."""
+    forwarded: bool = True
+    """Whether Forwarded (RFC 7239) is sent. Default true. It tells upstreams the addresses of clients."""
+    x_forwarded: bool = True
+    """Whether X-Forwarded-For, -Proto and -Host are sent. Default true. They tell upstreams who the client is."""
+    request_id_header: OwnFieldName = "X-Request-Id"
+    """Field that carries the request's id to the upstream and back. Field name. Default "X-Request-Id".
+    An id sent by a trusted peer is kept."""
+
+    def compiled(self) -> Forwarding:
+        """Return what these settings say, made for use."""
+        return Forwarding(
+            trusted_peers=tuple(parse_network(peer) for peer in self.trusted_peers if peer != "unix"),
+            trust_unix="unix" in self.trusted_peers,
+            via=self.via,
+            forwarded=self.forwarded,
+            x_forwarded=self.x_forwarded,
+            request_id_header=self.request_id_header,
+        )
 
 
 def trusted(forwarding: Forwarding, peer: str) -> bool:

@@ -14,6 +14,9 @@ from gateway.policy.hooks import Hooks, Verdict
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH", "QUERY"})
 """Methods that may be sent twice (RFC 9110 section 9.2.2 and the IANA method registry, the common ones)."""
 
+ACTS_ON: tuple[str, ...] = ()
+"""It is not configured."""
+
 
 def went_stale(attempt: Attempt) -> bool:
     """Say whether ``attempt`` ended as one does on a connection that was being closed when it was taken."""

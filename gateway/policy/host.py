@@ -7,6 +7,9 @@ from gateway.exchange.message import Fields
 from gateway.exchange.route import Route
 from gateway.policy.hooks import Hooks
 
+ACTS_ON = ("upstream.keep_host",)
+"""The settings that decide what it does, as a route sees them."""
+
 
 def with_host(fields: Fields, authority: str) -> Fields:
     """Return ``fields`` with exactly one Host, as the first line (RFC 9110 section 7.2)."""

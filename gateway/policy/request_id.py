@@ -13,6 +13,9 @@ from gateway.policy.hooks import Hooks
 _SANE = re.compile("[!-~]{1,128}")
 """Visible ASCII of a length that does no harm in a log; an id with spaces or controls is no id."""
 
+ACTS_ON = ("forwarding.request_id_header", "forwarding.trusted_peers")
+"""The settings that decide what it does, as a route sees them."""
+
 
 def request_id(incoming: str | None, trusted: bool, fresh: str) -> str:
     """Return the id of an exchange: the one it came with if a trusted peer says a sane one, else ``fresh``."""

@@ -6,6 +6,9 @@ from gateway.exchange.path import below, escapes, prefix_segments, split_query
 from gateway.exchange.route import Route
 from gateway.policy.hooks import Hooks
 
+ACTS_ON = ("path",)
+"""The settings that decide what it does, as a route sees them."""
+
 
 def stays_inside(target: str, prefix_length: int) -> bool:
     """Say whether ``target`` stays below its first ``prefix_length`` segments for every reader."""

@@ -6,6 +6,9 @@ from gateway.exchange.route import Route
 from gateway.exchange.target import upstream_target
 from gateway.policy.hooks import Hooks
 
+ACTS_ON = ("strip_prefix", "rewrite")
+"""The settings that decide what it does, as a route sees them."""
+
 
 def hooks(route: Route) -> Hooks:
     """Set each attempt's target from the request's, for the endpoint it goes to."""

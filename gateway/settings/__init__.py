@@ -7,16 +7,23 @@ durations are seconds and sizes octets.
 from pydantic import Field
 
 from gateway.config.model import Model
-from gateway.settings.policies import DefaultsSettings, LimitsSettings, Policies, TimeoutsSettings
+from gateway.grammar.addresses import Patterns
+from gateway.grammar.tokens import Name
+from gateway.policy.forwarding import ForwardingSettings
+from gateway.policy.request_limits import LimitsSettings
+from gateway.policy.timeouts import TimeoutsSettings
+from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
-from gateway.settings.server import AdminSettings, ForwardingSettings, LogSettings, ServerSettings, ServerTlsSettings
-from gateway.settings.tokens import Name
+from gateway.settings.server import AdminSettings, LogSettings, ServerSettings, ServerTlsSettings
 from gateway.settings.upstreams import UpstreamSettings, UpstreamTlsSettings
 
 
 class Settings(Model):
     """The whole of `gateway.toml`."""
 
+    include: Patterns = Field(default=(), examples=[["routes.d/*.toml"]])
+    """Further files with upstreams and routes, such as "routes.d/*.toml", relative to this file; in each pattern they
+    come in the order of their names. Array of patterns. Default empty. An included file may include others, too."""
     server: ServerSettings = Field(default_factory=ServerSettings)
     """The listeners clients connect to, and what each connection may use. Table."""
     admin: AdminSettings = Field(default_factory=AdminSettings)

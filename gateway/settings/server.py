@@ -1,15 +1,14 @@
-"""Settings of the process: its listeners, limits, log and what it says about itself to upstreams."""
+"""Settings of the process: its listeners, their limits, and its log."""
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from gateway.config.files import KeyFileOrText, ReadableFile
 from gateway.config.model import NEVER_SHOWN, Model
 from gateway.config.problem import Unacceptable
 from gateway.config.units import Duration, PositiveDuration, Size
-from gateway.settings.addresses import ListenOrOff, ListenTexts, PeerText, none_for_off
-from gateway.settings.tokens import OwnFieldName, Token
+from gateway.grammar.addresses import ListenOrOff, ListenTexts
 
 
 def _between(smallest: int, largest: int, words: str) -> AfterValidator:
@@ -24,12 +23,12 @@ def _between(smallest: int, largest: int, words: str) -> AfterValidator:
 class ServerTlsSettings(Model):
     """TLS on the gateway's own listeners."""
 
-    certificate: ReadableFile
+    certificate: ReadableFile = Field(examples=["tls/server.pem"])
     """PEM file with the certificate and the intermediate ones after it. Path, relative to this file; required."""
-    key: KeyFileOrText = Field(repr=False, json_schema_extra=NEVER_SHOWN)
+    key: KeyFileOrText = Field(repr=False, json_schema_extra=NEVER_SHOWN, examples=["tls/server.key"])
     """PEM file with the private key: its path, relative to this file, or the key itself where that comes from a
     reference (`"${file:/run/secrets/key}"`); required. Let nobody else read the file. Never shown."""
-    client_ca: ReadableFile | None = None
+    client_ca: ReadableFile | None = Field(default=None, examples=["tls/clients.pem"])
     """PEM file with the authorities that clients' certificates must come from; clients without one are refused.
     Path, relative to this file. Default none: clients need no certificate."""
 
@@ -45,6 +44,9 @@ class ServerSettings(Model):
     drain_timeout: Duration = 30.0
     """How long running exchanges may go on when the gateway is told to stop. Duration. Default "30s".
     Streams still running then are cut; whoever stops the process must wait longer than this before killing it."""
+    watch_config: bool = False
+    """Whether the configuration is read again when its file changes, without being told. Default false.
+    A file that is saved half-done is refused like any bad one: the configuration before it stays."""
     tls: ServerTlsSettings | None = None
     """TLS for all TCP and unix listeners of `listen`. Table. Default none: plain HTTP."""
     max_connections: int = Field(default=10_000, ge=1, le=1_000_000)
@@ -82,21 +84,3 @@ class LogSettings(Model):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are written on standard error. Default "info". Every exchange has its line on
     standard output at any level."""
-
-
-class ForwardingSettings(Model):
-    """What upstreams are told about the way a request came, and whose word about it is believed."""
-
-    trusted_peers: tuple[PeerText, ...] = ()
-    """Networks ("10.0.0.0/8"), addresses, or "unix" for all peers on unix sockets, whose Forwarded and X-Forwarded
-    fields are believed and kept; those of others are replaced. Array. Default empty.
-    Whoever is named here can claim to be any client."""
-    via: Annotated[Token | None, BeforeValidator(none_for_off)] = "slowgate"
-    """The gateway's pseudonym in Via (RFC 9110 section 7.6.3). Token or "off". Default "slowgate"."""
-    forwarded: bool = True
-    """Whether Forwarded (RFC 7239) is sent. Default true. It tells upstreams the addresses of clients."""
-    x_forwarded: bool = True
-    """Whether X-Forwarded-For, -Proto and -Host are sent. Default true. They tell upstreams who the client is."""
-    request_id_header: OwnFieldName = "X-Request-Id"
-    """Field that carries the request's id to the upstream and back. Field name. Default "X-Request-Id".
-    An id sent by a trusted peer is kept."""

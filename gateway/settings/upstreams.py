@@ -1,31 +1,29 @@
 """Settings of `[upstreams.X]`: the services behind the gateway."""
 
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from gateway.config.files import ReadableFile
 from gateway.config.model import Model
 from gateway.config.units import Duration
-from gateway.settings.addresses import EndpointText, HostText, one_or_more
+from gateway.grammar.addresses import EndpointTexts, HostText
 from gateway.settings.policies import Policies
 
 
 class UpstreamTlsSettings(Model):
     """How the certificates of `https` endpoints are checked."""
 
-    ca: ReadableFile | None = None
+    ca: ReadableFile | None = Field(default=None, examples=["tls/private-ca.pem"])
     """PEM file with the only authorities to trust. Path, relative to this file. Default: those of the system."""
     verify: bool = True
     """Whether certificates are checked. Default true. With false anyone on the way can read and change everything."""
-    server_name: HostText | None = None
+    server_name: HostText | None = Field(default=None, examples=["api.openai.com"])
     """Name to ask for in TLS (SNI) and to expect in the certificate. Host name. Default: the endpoint's own host."""
 
 
 class UpstreamSettings(Policies):
     """A named service with one or more endpoints."""
 
-    endpoints: Annotated[tuple[EndpointText, ...], BeforeValidator(one_or_more)] = ()
+    endpoints: EndpointTexts = Field(default=(), examples=[["https://api.openai.com"]])
     """Addresses of the service: "http://host:port/base", "https://host" or "unix:/path". Array; required.
     The path of an endpoint is put before that of each request."""
     keep_host: bool = False

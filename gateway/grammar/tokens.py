@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
 from gateway.exchange.path import segments_for_match
 
@@ -69,9 +70,9 @@ def _path(text: str) -> str:
     return text
 
 
-Token = Annotated[str, AfterValidator(_token)]
-Name = Annotated[str, AfterValidator(_name)]
-Method = Annotated[str, AfterValidator(_method)]
-FieldName = Annotated[str, AfterValidator(_field_name)]
-OwnFieldName = Annotated[str, AfterValidator(_own_field_name)]
-PathText = Annotated[str, AfterValidator(_path)]
+Token = Annotated[str, AfterValidator(_token), Kind("token")]
+Name = Annotated[str, AfterValidator(_name), Kind("name")]
+Method = Annotated[str, AfterValidator(_method), Kind("method")]
+FieldName = Annotated[str, AfterValidator(_field_name), Kind("field name")]
+OwnFieldName = Annotated[str, AfterValidator(_own_field_name), Kind("field name")]
+PathText = Annotated[str, AfterValidator(_path), Kind("path")]

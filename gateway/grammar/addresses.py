@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
+from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
 from gateway.exchange.target import parse_endpoint
+from gateway.grammar.tokens import Token
 
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]*)):([0-9]{1,5})")
 _LISTEN_EXPECTED = 'an address such as "127.0.0.1:8080", "[::1]:8080" or "unix:/run/gateway.sock"'
@@ -158,11 +160,32 @@ def none_for_off(value: Any) -> Any:
     return None if value == "off" else value
 
 
-ListenText = Annotated[str, AfterValidator(_listen)]
-EndpointText = Annotated[str, AfterValidator(_endpoint)]
-PeerText = Annotated[str, AfterValidator(_peer)]
-HostText = Annotated[str, AfterValidator(_host)]
-HostPattern = Annotated[str, AfterValidator(_host_pattern)]
+def off_for_none(value: Any) -> Any:
+    """Write None as ``"off"``."""
+    return "off" if value is None else value
+
+
+_ONE_OR_MORE = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+)
+_OR_OFF = (BeforeValidator(none_for_off), PlainSerializer(off_for_none), WithJsonSchema({"type": "string"}))
+
+ListenText = Annotated[str, AfterValidator(_listen), Kind("address")]
+EndpointText = Annotated[str, AfterValidator(_endpoint), Kind("URL")]
+PeerText = Annotated[str, AfterValidator(_peer), Kind("network")]
+HostText = Annotated[str, AfterValidator(_host), Kind("host name")]
+HostPattern = Annotated[str, AfterValidator(_host_pattern), Kind("host name")]
 """A host name, or ``*.`` and the name that it is below."""
-ListenOrOff = Annotated[ListenText | None, BeforeValidator(none_for_off)]
-ListenTexts = Annotated[tuple[ListenText, ...], BeforeValidator(one_or_more_listeners)]
+ListenOrOff = Annotated[ListenText | None, *_OR_OFF, Kind('address or "off"')]
+TokenOrOff = Annotated[Token | None, *_OR_OFF, Kind('token or "off"')]
+ListenTexts = Annotated[
+    tuple[ListenText, ...], BeforeValidator(one_or_more_listeners), _ONE_OR_MORE, Kind("address or array of addresses")
+]
+EndpointTexts = Annotated[
+    tuple[EndpointText, ...], BeforeValidator(one_or_more), _ONE_OR_MORE, Kind("URL or array of URLs")
+]
+HostPatterns = Annotated[
+    tuple[HostPattern, ...], BeforeValidator(one_or_more), _ONE_OR_MORE, Kind("host name or array of host names")
+]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(one_or_more), _ONE_OR_MORE, Kind("pattern or array of patterns")]
+"""Of names of files."""

@@ -1,0 +1,76 @@
+"""``gateway config``: the configuration as it holds in the end, and where each value came from."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli.reading import config_option, read_checked
+
+if TYPE_CHECKING:
+    from gateway.assemble import Checked
+    from gateway.settings.effective import Effective
+
+_COMMENTS_AT = 48
+"""The column at which the places stand, where the values before them leave room."""
+
+
+@click.command()
+@config_option
+def config(path: Path) -> None:
+    """Print the configuration as it holds: every value, secrets masked, and where it came from."""
+    for line in written_out(read_checked(path)):
+        click.echo(line)
+
+
+def written_out(found: "Checked") -> Iterator[str]:
+    """Yield the lines of a TOML text that says all that ``found`` does, and leaves nothing to be inherited."""
+    from gateway.config.problem import dotted
+    from gateway.settings.effective import layers_of_route, of_table
+
+    settings, sources = found.settings, found.sources
+    files = [sources.main.name, *(document.name for document in sources.included)]
+    yield f"# What {', '.join(files)} say{'s' if len(files) == 1 else ''} in the end. Secrets are masked."
+    for name in ("server", "admin", "log", "forwarding"):
+        yield from _table(f"[{name}]", of_table(getattr(settings, name), (name,), sources))
+        if name == "server" and settings.server.tls is not None:
+            yield from _table("[server.tls]", of_table(settings.server.tls, ("server", "tls"), sources))
+    yield from _policies(found, "defaults", (("defaults",),))
+    for name, upstream in settings.upstreams.items():
+        header = dotted(("upstreams", name))
+        yield from _table(f"[{header}]", of_table(upstream, ("upstreams", name), sources))
+        if upstream.tls.model_fields_set or any(url.lower().startswith("https:") for url in upstream.endpoints):
+            yield from _table(f"[{header}.tls]", of_table(upstream.tls, ("upstreams", name, "tls"), sources))
+        yield from _policies(found, header, (("upstreams", name), ("defaults",)))
+    for index, route in enumerate(settings.routes):
+        yield from _table(
+            "[[routes]]", _named(of_table(route, ("routes", index), sources), found.plan.routes[index].name)
+        )
+        yield from _policies(found, "routes", layers_of_route(settings, index))
+
+
+def _policies(found: "Checked", header: str, layers: tuple[tuple[str | int, ...], ...]) -> Iterator[str]:
+    from gateway.settings import Policies
+    from gateway.settings.effective import of_policy
+
+    for policy in Policies.model_fields:
+        yield from _table(f"[{header}.{policy}]", of_policy(found.settings, layers, policy, found.sources))
+
+
+def _named(values: Iterable["Effective"], name: str) -> Iterator["Effective"]:
+    """Give a route without a name the one that was made for it."""
+    from gateway.config.toml import written
+    from gateway.settings.effective import Effective
+
+    for each in values:
+        made = each.name == "name" and each.value is None
+        yield Effective("name", written(name), "made from path") if made else each
+
+
+def _table(header: str, values: Iterable["Effective"]) -> Iterator[str]:
+    yield ""
+    yield header
+    for each in values:
+        line = f"# {each.name} is not set" if each.value is None else f"{each.name} = {each.value}"
+        yield f"{line.ljust(_COMMENTS_AT - 2)}  # {each.origin}"
