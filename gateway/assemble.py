@@ -1,5 +1,6 @@
 """Settings become the compiled values that exchanges use: names resolved, inheritance done, nothing left to parse."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,10 @@ def _compile(settings: Settings, sources: Sources) -> GatewayPlan:
     return GatewayPlan(tuple(routes), upstreams, forwarding)
 
 
+def _digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 def route_names(routes: tuple[RouteSettings, ...], hidden: frozenset[int] = frozenset()) -> list[str]:
     """Return a name for each route: its own, or one made from its path, numbered where that is taken.
 
@@ -135,5 +140,10 @@ def _upstream(name: str, upstream: UpstreamSettings) -> Upstream:
         keep_host=upstream.keep_host,
         keepalive_seconds=upstream.keepalive,
         max_idle_connections=upstream.max_idle_connections,
-        tls=TlsToUpstream(ca=upstream.tls.ca, verify=upstream.tls.verify, server_name=upstream.tls.server_name),
+        tls=TlsToUpstream(
+            ca=upstream.tls.ca,
+            ca_digest=_digest(upstream.tls.ca) if upstream.tls.ca is not None else "",
+            verify=upstream.tls.verify,
+            server_name=upstream.tls.server_name,
+        ),
     )

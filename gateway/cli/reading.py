@@ -33,16 +33,19 @@ def served(path: Path) -> tuple["Configuration", "Source"]:
     from gateway.server.configuration import Configuration, Rejected
     from gateway.server.master import Source
 
+    seen: set[str] = set()
+
     def read_again() -> Configuration:
+        seen.clear()
         try:
-            settings, plan, _ = read(path)
+            settings, plan, _ = read(path, files=seen)
         except ConfigError as error:
             count = len(error.problems)
             raise Rejected(f"{count} problem{'s' if count > 1 else ''}, see the log", str(error)) from error
         return Configuration(settings, plan)
 
-    settings, plan = read_file(path)
-    return Configuration(settings, plan), Source(read_again, lambda: (path,))
+    found = read_checked(path, files=seen)
+    return Configuration(found.settings, found.plan), Source(read_again, lambda: tuple(map(Path, sorted(seen))))
 
 
 def read_file(path: Path) -> tuple["Settings", "GatewayPlan"]:
@@ -51,13 +54,13 @@ def read_file(path: Path) -> tuple["Settings", "GatewayPlan"]:
     return found.settings, found.plan
 
 
-def read_checked(path: Path) -> "Checked":
-    """As `read_file`, with the place of every value."""
+def read_checked(path: Path, *, files: set[str] | None = None) -> "Checked":
+    """As `read_file`, with the place of every value; ``files`` gets the name of every file that was looked at."""
     from gateway.assemble import read_checked as read
     from gateway.config.problem import ConfigError
 
     try:
-        found = read(path)
+        found = read(path, files=files)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)

@@ -24,6 +24,8 @@ class TlsToUpstream:
 
     ca: str | None = None
     """Path of a PEM bundle; None for the system's authorities."""
+    ca_digest: str = ""
+    """Of the bundle's content: another one makes this another upstream, whose connections are verified anew."""
     verify: bool = True
     server_name: str | None = None
 

@@ -22,25 +22,34 @@ _log = logging.getLogger("gateway.server")
 
 
 class Source:
-    """Where the configuration came from: how to read it again, and the files to look at."""
+    """Where the configuration came from: how to read it again, and whether its files are others than at that time."""
 
     def __init__(self, read: Callable[[], Configuration], files: Callable[[], tuple[Path, ...]]) -> None:
-        """``read`` raises ``Rejected``; ``files`` names what the last reading read."""
-        self.read = read
+        """``read`` raises ``Rejected``; ``files`` names what the last reading looked at."""
+        self._read = read
         self._files = files
         self._stamps = self._look()
 
-    def changed(self) -> bool:
-        """Whether a file is another than at the last call."""
-        stamps = self._look()
-        changed, self._stamps = stamps != self._stamps, stamps
-        return changed
+    def read(self) -> Configuration:
+        """Read the files again; raise ``Rejected`` where they are bad."""
+        before = {path: _stamp(path) for path in self._files()}
+        try:
+            return self._read()
+        finally:
+            # A file that was written meanwhile may have been read before that: the next look must find it changed.
+            after = self._look()
+            self._stamps = {path: before.get(path, stamp) for path, stamp in after.items()}
 
-    def _look(self) -> list[tuple[str, int, int, int]]:
-        return [(str(path), *_stamp(path)) for path in self._files()]
+    def changed(self) -> bool:
+        """Whether a file is another than when it was read."""
+        return self._look() != self._stamps
+
+    def _look(self) -> dict[Path, tuple[int, int, int]]:
+        return {path: _stamp(path) for path in self._files()}
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
+    """Return what tells a file from another one under its name; nothing for one that is not there."""
     try:
         found = os.stat(path)
     except OSError:

@@ -17,13 +17,14 @@ from support.scripted_upstream import ScriptedUpstream, read_request, response
 from gateway.cli.main import cli
 
 FROM_ENV, FROM_FILE, IN_PLAIN, IN_PATH = "sk-env-4711", "sk-file-4712", "sk-plain-4713", "sk-path-4714"
-SECRETS = re.compile("sk-(?:env|file|plain|path)-47|PRIVATE KEY|MII[A-Za-z0-9+/]{20}")
-ENVIRONMENT = {"PLANTED": FROM_ENV, "PLANTED_PATH": IN_PATH}
+IN_BASE = "sk-base-4715"
+SECRETS = re.compile("sk-(?:env|file|plain|path|base)-47|PRIVATE KEY|MII[A-Za-z0-9+/]{20}")
+ENVIRONMENT = {"PLANTED": FROM_ENV, "PLANTED_PATH": IN_PATH, "PLANTED_BASE": IN_BASE}
 
 GOOD = f"""
 include = ["more.toml"]
 [upstreams.up]
-endpoints = ["http://127.0.0.1:%d/${{env:PLANTED_PATH}}"]
+endpoints = ["http://127.0.0.1:%d/${{env:PLANTED_BASE}}"]
 [[routes]]
 name = "env"
 path = "/"
@@ -151,7 +152,7 @@ def test_a_broken_text_shows_no_secret(planted: Callable[..., Path]) -> None:
 def test_a_running_gateway_shows_no_secret(tmp_path: Path, scripted_upstream: Callable[..., ScriptedUpstream]) -> None:
     """Not at the start, not in the line of an exchange, good or failed, and not when a reload is refused."""
     upstream = scripted_upstream([read_request, response(b"ok")])
-    dead = f'[upstreams.dead]\nendpoints = ["http://127.0.0.1:{free_port()}/${{env:PLANTED_PATH}}"]\n'
+    dead = f'[upstreams.dead]\nendpoints = ["http://127.0.0.1:{free_port()}/${{env:PLANTED_BASE}}"]\n'
     dead += '[[routes]]\nname = "dead"\npath = "/dead"\nupstream = "dead"\n'
     include, _, rest = (GOOD % upstream.port).lstrip().partition("\n")
     gateway = Gateway(rest + dead, tmp_path, environment=ENVIRONMENT, log={"level": "debug"})

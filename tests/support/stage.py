@@ -71,7 +71,7 @@ class Stage:
     ) -> None:
         self.tls = tls
         self._listener = listener
-        self._workers = workers
+        self.workers = workers
         self._keeps_alive = keepalive != "0s"
         self._scenes: dict[str, Scene] = {}
         self._numbers = itertools.count(1)
@@ -117,7 +117,7 @@ class Stage:
 
     def live_streams(self) -> int:
         """Return how many exchanges run in the busiest worker, as the admin listener says: each answers for itself."""
-        asked = 1 if self._workers == 1 else 4 * self._workers
+        asked = 1 if self.workers == 1 else 4 * self.workers
         return max(self.gateway.admin("/-/ready").json()["streams"] for _ in range(asked))
 
     def wait_until_quiet(self, timeout: float = 1.0) -> None:

@@ -148,6 +148,22 @@ def test_a_watched_file_is_read_again_by_itself(gateway: StartGateway, scripted_
     wait_until(lambda: status_of(running, "/after/") == 200, 10, "the new route")
 
 
+def test_an_included_file_is_watched_too(
+    gateway: StartGateway, scripted_upstream: StartUpstream, tmp_path: Path
+) -> None:
+    """Whatever was read is watched: a route file that is changed is adopted by itself."""
+    upstream = scripted_upstream(response(b"ok"))
+    running = gateway(route_to(upstream.url, path="/fixed/"), server={"watch_config": True})
+    more = running.file.parent / "more.toml"
+    more.write_text('[[routes]]\npath = "/before/"\nupstream = "up"\n')
+    running.file.write_text('include = ["more.toml"]\n' + running.file.read_text())
+    wait_until(lambda: status_of(running, "/before/") == 200, 10, "the included route")
+
+    more.write_text('[[routes]]\npath = "/after/"\nupstream = "up"\n')
+
+    wait_until(lambda: status_of(running, "/after/") == 200, 10, "the changed route")
+
+
 def test_a_setting_that_needs_a_restart_is_named(gateway: StartGateway, scripted_upstream: StartUpstream) -> None:
     """What a running gateway cannot change is said, the rest counts."""
     upstream = scripted_upstream(response(b"ok"))
