@@ -50,8 +50,9 @@ wire: $(VENV)/test.stamp ## Only the tests with the real server
 docs: $(VENV)/test.stamp ## Write the generated pages anew
 	$(PY) -m docs.generate
 
-bench: $(VENV)/test.stamp ## Measure the latency that the gateway adds, beside nginx and a proxy written by hand
+bench: $(VENV)/test.stamp ## Measure the latency the gateway adds, beside nginx and a proxy by hand, and what streams cost
 	$(PY) tests/bench/added_latency.py $(ARGS)
+	$(PY) tests/bench/open_streams.py
 
 lock: ## Work out the pins anew (needs uv); LOCK_FLAGS=--upgrade takes the newest
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
