@@ -49,9 +49,16 @@ def translate(errors: Iterable[ErrorDetails], document: Document) -> list[Proble
         path = real_path(error["loc"])
         if error["type"] == "missing" and path not in meant:
             problems.append(_missing(document, path))
+        elif error["type"] == "too_short" and _has_inner(path, errors):
+            continue  # What is wrong with its elements was said; that none is left follows from it.
         elif error["type"] not in ("missing", "extra_forbidden"):
             problems.append(_wrong_value(document, path, error))
     return problems
+
+
+def _has_inner(path: Path, errors: list[ErrorDetails]) -> bool:
+    inside = (real_path(error["loc"]) for error in errors)
+    return any(len(other) > len(path) and other[: len(path)] == path for other in inside)
 
 
 def real_path(loc: tuple[int | str, ...]) -> Path:

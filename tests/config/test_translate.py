@@ -22,6 +22,10 @@ class Bike(Model):
     wheels: tuple[Wheel, ...] = Field(default=(), max_length=1)
 
 
+class Shop(Model):
+    bikes: tuple[Bike, ...] = Field(min_length=1)
+
+
 def words_of(data: dict[str, Any]) -> list[str]:
     """Return what is said about ``data``, without places."""
     with pytest.raises(ValidationError) as raised:
@@ -47,6 +51,17 @@ def words_of(data: dict[str, Any]) -> list[str]:
 def test_an_error_is_told_in_plain_words(data: dict[str, Any], said: str) -> None:
     """What was expected, what was found, and what was probably meant."""
     assert words_of(data) == [said]
+
+
+def test_an_array_whose_elements_are_wrong_is_not_called_empty() -> None:
+    """That no element is left follows from the wrong ones, and is not said again."""
+    with pytest.raises(ValidationError) as raised:
+        Shop.model_validate({"bikes": ({"owner": 1},)})
+    problems = translate(
+        raised.value.errors(), Document("shop.toml", "", Path(), Shop, data={"bikes": ({"owner": 1},)})
+    )
+
+    assert [problem.words() for problem in problems] == ["expected a string, found 1"]
 
 
 def test_a_misspelt_key_is_told_once() -> None:
