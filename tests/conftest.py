@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.certificates import TlsFiles, make_tls_files
 from support.demo_process import DemoUpstream
 from support.gateway_process import Gateway
 from support.scripted_upstream import Script, ScriptedUpstream
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _WIRE = Path(__file__).parent / "wire"
 

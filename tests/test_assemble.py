@@ -74,7 +74,7 @@ def test_every_setting_of_a_route_is_compiled(tmp_path: Path) -> None:
     assert upstream.endpoints[0] == Endpoint("https", "a.example.com", 443, "/base", "a.example.com")
     assert (upstream.endpoints[1].unix, upstream.endpoints[1].host) == (True, "/run/b.sock")
     assert (upstream.keep_host, upstream.keepalive_seconds, upstream.max_idle_connections) == (True, 0, 3)
-    assert upstream.tls == TlsToUpstream(None, False, "b.example.com")
+    assert upstream.tls == TlsToUpstream(verify=False, server_name="b.example.com")
     assert (route.name, route.hosts, route.methods) == ("api-v1", ("a.example.com",), frozenset({"GET", "PURGE"}))
     assert route.headers == (("x-team", "search"), ("x-beta", None))
     assert (route.strip_prefix, route.rewrite) == ("/api", "/internal")

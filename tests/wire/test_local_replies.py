@@ -39,8 +39,8 @@ def dead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 def test_problem_document_tells_all_there_is_to_tell(rig: Rig) -> None:
     """Type, title, status, detail, code and the exchange's id, which the log has too (RFC 9457 section 3.1)."""
-    answer = rig.ask(request("GET /nowhere HTTP/1.1"))
-    line = rig.gateway.wait_for_line(lambda line: line["target"] == "/nowhere")
+    answer = rig.ask(request("GET /nowhere-at-all HTTP/1.1"))
+    line = rig.gateway.wait_for_line(lambda line: line["target"] == "/nowhere-at-all")
     assert (answer.status, answer.reason, problem_code(answer)) == (404, "Not Found", "no_route")
     document = json.loads(answer.body)
     assert document["exchange_id"] == line["id"] == answer.first("x-request-id")
