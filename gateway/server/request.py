@@ -30,6 +30,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_EMPTY_LINE = b"\r\n"
 _PIECE_BYTES = 64 * 1024
 _SINGLE = frozenset({"HOST", "CONTENT-TYPE"})
 
@@ -274,7 +275,13 @@ class ExactParser(RequestParser):
         self.mesg_class = partial(ExactRequest, limits=limits, scheme=scheme)
 
     def has_buffered(self) -> bool:
-        """Whether octets of a next request were received already."""
+        """Whether octets of a next request were received already.
+
+        An empty line behind a body is none (old clients send one, RFC 9112 section 2.2): it is forgotten here, for a
+        connection that waits for a request behind it is an idle one.
+        """
+        if self.unreader.buf.tell() == len(_EMPTY_LINE) and self.unreader.buf.getvalue() == _EMPTY_LINE:
+            self.unreader.take_buffered()
         return bool(self.unreader.buf.tell())
 
     def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:

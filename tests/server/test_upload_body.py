@@ -85,6 +85,13 @@ class TestBodies:
         assert upload.parser.has_buffered()
         assert next(upload.parser).uri == "/next"
 
+    def test_empty_line_behind_a_body_is_no_request(self, uploads: Callable[..., Upload]) -> None:
+        """Old clients send one (RFC 9112 section 2.2); a connection with nothing else waits, and is idle."""
+        upload = uploads("Content-Length: 5", behind=b"hello\r\n")
+
+        assert b"".join(upload.body.pieces()) == b"hello"
+        assert not upload.parser.has_buffered()
+
     def test_next_request_cannot_begin_inside_a_body(self, uploads: Callable[..., Upload]) -> None:
         """A body that nobody read hides no request."""
         upload = uploads("Content-Length: 99", behind=a_head("Host: n", start="GET /hidden HTTP/1.1"))
