@@ -23,7 +23,7 @@ ENVIRONMENT = {"PLANTED": FROM_ENV, "PLANTED_PATH": IN_PATH}
 GOOD = f"""
 include = ["more.toml"]
 [upstreams.up]
-endpoints = ["http://127.0.0.1:%d/${{env:PLANTED_PATH}}"]
+endpoints = [{{ url = "http://127.0.0.1:%d/${{env:PLANTED_PATH}}" }}]
 [[routes]]
 name = "env"
 path = "/"
