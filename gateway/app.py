@@ -15,7 +15,7 @@ from gateway.downstream.views import DataApp, Gate
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import DRAINING, Failure, FailureError
 from gateway.exchange.message import RequestHead
-from gateway.exchange.route import GatewayPlan, HealthRule
+from gateway.exchange.route import GatewayPlan, HealthRule, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Spine, phases
 from gateway.observe.line import LineLog
@@ -59,7 +59,9 @@ class Applications:
         Raises ValueError, and changes nothing, where an upstream's TLS files cannot be used.
         """
         openers = {
-            name: self._openers[name] if self._plan.upstreams.get(name) == upstream else Opener(upstream, wait_readable)
+            name: self._openers[name]
+            if name in self._openers and _connects(self._plan.upstreams[name]) == _connects(upstream)
+            else Opener(upstream, wait_readable)
             for name, upstream in plan.upstreams.items()
         }
         before, self._openers = self._openers, openers
@@ -108,10 +110,13 @@ class Applications:
         return wanted
 
     def _ask(self, upstream: str, endpoint: Endpoint, rule: HealthRule) -> str | None:
-        return fault(self._openers[upstream], endpoint, rule.path, rule.statuses)
+        opener = self._openers.get(upstream)
+        return None if opener is None else fault(opener, endpoint, rule.path, rule.statuses)
 
     def _checked(self, upstream: str, endpoint: Endpoint, why: str | None) -> None:
-        self._endpoints[upstream].checked(endpoint, why, time.monotonic())
+        # A reload may take the upstream away in the very moment in which a check of it ends.
+        if upstream in self._endpoints:
+            self._endpoints[upstream].checked(endpoint, why, time.monotonic())
 
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
         record = Hooks(finish=lambda exchange: line_log.finish(exchange, time.time()))  # noqa: TID251 - a date for people
@@ -150,6 +155,11 @@ def _select(endpoints: dict[str, Endpoints]) -> Callable[[Exchange], Endpoint]:
         return endpoints[exchange.route.upstream.name].select(exchange, time.monotonic())
 
     return select
+
+
+def _connects(upstream: Upstream) -> tuple[object, ...]:
+    """Return what decides how an upstream is connected to: where it stays the same, idle connections are kept."""
+    return upstream.endpoints, upstream.tls, upstream.keepalive_seconds, upstream.max_idle_connections
 
 
 def _endpoints(plan: GatewayPlan, before: dict[str, Endpoints]) -> dict[str, Endpoints]:
