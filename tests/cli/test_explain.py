@@ -157,3 +157,16 @@ def test_it_is_told_how_an_endpoint_is_chosen(tmp_path: Path) -> None:
         r"upstream\.breaker may rule some out +# .*:7\n +upstream\.health may rule some out +# .*:8", hashed
     )
     assert alone == "  the only endpoint"
+
+
+@pytest.mark.parametrize("form", ['"${{env:PLANTED}}{0}"', '{{ url = "${{env:PLANTED}}{0}", weight = 2 }}'])
+def test_an_endpoint_that_a_reference_brought_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Its path may be a key, in whatever form it is written."""
+    monkeypatch.setenv("PLANTED", "https://b.example.com/sk-4711")
+    text = TEXT.replace('"unix:/run/a.sock"', form.format("/v1"))
+    output = run(tmp_path, "GET", "/api/x", "-H", "X-Team: 1", text=text).stdout
+
+    assert re.search(r"-> GET \*\*\* +# ", output)
+    assert "4711" not in output

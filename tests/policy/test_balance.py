@@ -74,7 +74,14 @@ def test_an_endpoint_that_starts_slowly_gets_less_in_turns() -> None:
 
 @pytest.mark.parametrize(
     ("weights", "in_flight", "expected"),
-    [((1, 1), (0, 1), 0), ((1, 1), (5, 4), 1), ((3, 1), (2, 1), 0), ((3, 1), (6, 1), 1), ((1, 1, 1), (9, 9, 0), 2)],
+    [
+        ((1, 1), (0, 1), 0),
+        ((1, 1), (5, 4), 1),
+        ((3, 1), (2, 1), 0),
+        ((3, 1), (1, 0), 0),
+        ((3, 1), (6, 1), 1),
+        ((1, 1, 1), (9, 9, 0), 2),
+    ],
 )
 def test_the_least_loaded_for_its_weight_is_taken(
     weights: tuple[int, ...], in_flight: tuple[int, ...], expected: int

@@ -269,6 +269,18 @@ def test_an_endpoint_that_comes_back_starts_slowly() -> None:
     assert Counter(world.ask() for _ in range(100))[A] in (49, 50, 51)
 
 
+def test_an_endpoint_that_a_breaker_lets_back_starts_slowly() -> None:
+    """The probe that ended well is no proof that it bears everything at once."""
+    world = World(replace(PAIR, slow_start_seconds=100.0))
+    for _ in range(3):
+        world.ask(frozenset({A}))
+    world.now += 10
+    while world.row(A)["state"] != "available":
+        world.ask()
+
+    assert Counter(world.ask() for _ in range(110))[A] in (9, 10, 11)
+
+
 def test_what_is_known_survives_a_reload() -> None:
     """Counts, breaker and attempts under way of endpoints that stay; a new one starts slowly, weights change."""
     world = World(PAIR)

@@ -76,6 +76,18 @@ def test_dead_address_gets_its_share_of_the_time_only(
     assert took == pytest.approx(dead * 0.9 / (dead + 1), abs=0.15)
 
 
+def test_share_of_an_address_does_not_outlive_the_connecting(
+    scripted_upstream: StartUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that is silent for longer than that is not cut by it."""
+    upstream = scripted_upstream([hang])
+    stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "", upstream.address)
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: [stream] * 2)
+
+    with dial(Endpoint("http", "up.example", 80), None, None, connect_seconds=5.0) as sock:
+        assert sock.gettimeout() is None
+
+
 def test_address_gets_a_quarter_of_a_second_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, and however little time; the last one has all that is left."""
     shares: list[float | None] = []
