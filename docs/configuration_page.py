@@ -7,7 +7,10 @@ from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
+    BreakerSettings,
+    EndpointSettings,
     ForwardingSettings,
+    HealthSettings,
     LogSettings,
     Policies,
     RouteSettings,
@@ -98,6 +101,9 @@ TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("[log]", LogSettings),
     ("[forwarding]", ForwardingSettings),
     ("[upstreams.NAME]", UpstreamSettings),
+    ("[upstreams.NAME.endpoints]", EndpointSettings),
+    ("[upstreams.NAME.breaker]", BreakerSettings),
+    ("[upstreams.NAME.health]", HealthSettings),
     ("[upstreams.NAME.tls]", UpstreamTlsSettings),
     ("[[routes]]", RouteSettings),
 )

@@ -17,7 +17,10 @@ from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
+    BreakerSettings,
+    EndpointSettings,
     ForwardingSettings,
+    HealthSettings,
     LimitsSettings,
     LogSettings,
     RouteSettings,
@@ -42,10 +45,15 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
     "[defaults.timeouts]": (TimeoutsSettings, ("defaults", "timeouts")),
     "[defaults.limits]": (LimitsSettings, ("defaults", "limits")),
     "[upstreams.openai]": (UpstreamSettings, ("upstreams", "openai")),
+    "[upstreams.openai.breaker]": (BreakerSettings, ("upstreams", "openai", "breaker")),
+    "[upstreams.openai.health]": (HealthSettings, ("upstreams", "openai", "health")),
     "[upstreams.openai.tls]": (UpstreamTlsSettings, ("upstreams", "openai", "tls")),
     "[[routes]]": (RouteSettings, ()),
 }
 """What each marker stands for: a table, and where the file may have it."""
+
+IN_PLACE: tuple[type[Model], ...] = (EndpointSettings,)
+"""Tables that the example of a setting shows: in one file a setting cannot have both of its forms."""
 
 _REGION = re.compile(r"^# --- more of (?P<table>.+) ---\n(?:.*\n)*?# --- end ---\n", re.M)
 

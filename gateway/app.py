@@ -3,10 +3,10 @@
 This module knows every room, so that no other has to; only `server` and `cli` import it.
 """
 
-import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
 
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
@@ -15,15 +15,18 @@ from gateway.downstream.views import DataApp, Gate
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import DRAINING, Failure, FailureError
 from gateway.exchange.message import RequestHead
-from gateway.exchange.route import GatewayPlan, Upstream
+from gateway.exchange.route import GatewayPlan, HealthRule, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Spine, phases
 from gateway.observe.line import LineLog
 from gateway.policy import ORDER, request_id
+from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
 from gateway.policy.routing import RouteTable
+from gateway.relay.health_checks import Check, HealthChecks
 from gateway.relay.live import Live
 from gateway.relay.readable import wait_readable
+from gateway.upstream.checking import fault
 from gateway.upstream.opening import Opener
 
 _log = logging.getLogger("gateway")
@@ -41,22 +44,31 @@ class Applications:
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
         self._openers = {name: Opener(upstream, wait_readable) for name, upstream in plan.upstreams.items()}
+        self._endpoints = _endpoints(plan, {})
+        self._checks = HealthChecks()
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
-        self.admin = admin_app(self.status)
+        self.admin = admin_app(self.status, self._snapshots)
+        self._checks.adopt(self._wanted_checks(plan))
 
     def adopt(self, plan: GatewayPlan, line_log: LineLog) -> None:
         """Serve ``plan`` from now on; connections to upstreams that did not change are kept.
 
+        So is what is known of endpoints that stay, and checks of their health go on where their settings are the same.
+
         Raises ValueError, and changes nothing, where an upstream's TLS files cannot be used.
         """
         openers = {
-            name: self._openers[name] if self._plan.upstreams.get(name) == upstream else Opener(upstream, wait_readable)
+            name: self._openers[name]
+            if name in self._openers and _connects(self._plan.upstreams[name]) == _connects(upstream)
+            else Opener(upstream, wait_readable)
             for name, upstream in plan.upstreams.items()
         }
         before, self._openers = self._openers, openers
         self._plan = plan
+        self._endpoints = _endpoints(plan, self._endpoints)
         self._gate = self._make_gate(plan, line_log)
+        self._checks.adopt(self._wanted_checks(plan))
         for name, opener in before.items():
             if openers.get(name) is not opener:
                 opener.close()
@@ -66,6 +78,10 @@ class Applications:
         for opener in self._openers.values():
             opener.prune()
 
+    def stop_checks(self) -> None:
+        """Ask no endpoint for its health any more. To be called when the worker is about to leave."""
+        self._checks.stop()
+
     def record_refusal(self, failure: Failure, exchange_id: str, peer: str) -> None:
         """Give a request that could not be read as one the record of an exchange all the same."""
         head = RequestHead("-", "-", (1, 1), [], "http", "", peer, 0, 0)
@@ -73,14 +89,50 @@ class Applications:
         exchange.fail(failure)
         self._gate.spine.finish(exchange)
 
+    def _snapshots(self) -> list[dict[str, object]]:
+        now = time.monotonic()
+        return [each.snapshot(now) for each in self._endpoints.values()]
+
+    def _wanted_checks(self, plan: GatewayPlan) -> dict[Hashable, Check]:
+        """Return a check for each endpoint that is to be asked, by all that makes it another one when it changes."""
+        wanted: dict[Hashable, Check] = {}
+        for name, upstream in plan.upstreams.items():
+            rule = upstream.health
+            for endpoint in upstream.endpoints if rule is not None else ():
+                assert rule is not None
+                wanted[name, endpoint, rule] = Check(
+                    rule.interval_seconds,
+                    rule.timeout_seconds,
+                    # By name: a reload may put another opener, and other knowledge, in the place of today's.
+                    ask=partial(self._ask, name, endpoint, rule),
+                    tell=partial(self._checked, name, endpoint),
+                )
+        return wanted
+
+    def _ask(self, upstream: str, endpoint: Endpoint, rule: HealthRule) -> str | None:
+        opener = self._openers.get(upstream)
+        return None if opener is None else fault(opener, endpoint, rule.path, rule.statuses)
+
+    def _checked(self, upstream: str, endpoint: Endpoint, why: str | None) -> None:
+        # A reload may take the upstream away in the very moment in which a check of it ends.
+        if upstream in self._endpoints:
+            self._endpoints[upstream].checked(endpoint, why, time.monotonic())
+
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
         record = Hooks(finish=lambda exchange: line_log.finish(exchange, time.time()))  # noqa: TID251 - a date for people
+        endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         spine = Spine(
             accept=_accept(RouteTable(plan.routes), self.live),
-            phases={route.name: phases([build(route) for build in ORDER] + [record]) for route in plan.routes},
+            phases={
+                # The account of the endpoints stands before all policies: it must hear of every attempt.
+                route.name: phases(
+                    [endpoints[route.upstream.name].hooks(time.monotonic), *(build(route) for build in ORDER), record]
+                )
+                for route in plan.routes
+            },
             unrouted=phases([unrouted, record]),
-            select=_select(plan.upstreams),
+            select=_select(endpoints),
             clock=time.monotonic,
             report=_report,
         )
@@ -97,15 +149,25 @@ def _accept(table: RouteTable, live: Live) -> Callable[[Exchange], None]:
     return accept
 
 
-def _select(upstreams: dict[str, Upstream]) -> Callable[[Exchange], Endpoint]:
-    """Take the endpoints of an upstream in turn; the next attempt of an exchange gets the next endpoint."""
-    turns = {name: itertools.cycle(upstream.endpoints) for name, upstream in upstreams.items()}
-
+def _select(endpoints: dict[str, Endpoints]) -> Callable[[Exchange], Endpoint]:
     def select(exchange: Exchange) -> Endpoint:
         assert exchange.route is not None
-        return next(turns[exchange.route.upstream.name])
+        return endpoints[exchange.route.upstream.name].select(exchange, time.monotonic())
 
     return select
+
+
+def _connects(upstream: Upstream) -> tuple[object, ...]:
+    """Return what decides how an upstream is connected to: where it stays the same, idle connections are kept."""
+    return upstream.endpoints, upstream.tls, upstream.keepalive_seconds, upstream.max_idle_connections
+
+
+def _endpoints(plan: GatewayPlan, before: dict[str, Endpoints]) -> dict[str, Endpoints]:
+    now = time.monotonic()
+    return {
+        name: Endpoints(upstream, now, before=before.get(name), report=_log.warning)
+        for name, upstream in plan.upstreams.items()
+    }
 
 
 def _report(exchange: Exchange, error: BaseException) -> None:

@@ -10,7 +10,7 @@ from gateway.config.load import Examined, examine, examine_text
 from gateway.config.problem import ConfigError, Problem, Severity, in_order, without_echoes
 from gateway.config.sources import Sources
 from gateway.exchange.path import prefix_segments
-from gateway.exchange.route import Forwarding, GatewayPlan, Route, TlsToUpstream, Upstream
+from gateway.exchange.route import Forwarding, GatewayPlan, Route, Share, TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
 from gateway.settings import Policies, Settings, UpstreamSettings
 from gateway.settings.checks import check
@@ -136,7 +136,7 @@ def _route(name: str, route: RouteSettings, settings: Settings, upstream: Upstre
 def _upstream(name: str, upstream: UpstreamSettings) -> Upstream:
     return Upstream(
         name=name,
-        endpoints=tuple(parse_endpoint(url) for url in upstream.endpoints),
+        endpoints=tuple(parse_endpoint(each.url) for each in upstream.endpoints),
         keep_host=upstream.keep_host,
         keepalive_seconds=upstream.keepalive,
         max_idle_connections=upstream.max_idle_connections,
@@ -146,4 +146,10 @@ def _upstream(name: str, upstream: UpstreamSettings) -> Upstream:
             verify=upstream.tls.verify,
             server_name=upstream.tls.server_name,
         ),
+        shares=tuple(Share(each.weight, each.priority) for each in upstream.endpoints),
+        balance=upstream.balance,
+        hash_on=upstream.hash_on,
+        breaker=upstream.breaker.rule() if upstream.breaker is not None else None,
+        health=upstream.health.rule() if upstream.health is not None else None,
+        slow_start_seconds=upstream.slow_start or 0.0,
     )

@@ -1,6 +1,10 @@
-"""Health, readiness and version, for orchestrators and people. Nothing of it is reachable on the data listener."""
+"""Health, readiness, version and the state of upstreams, for orchestrators and people.
+
+Nothing of it is reachable on the data listener.
+"""
 
 import os
+from collections.abc import Callable
 
 import flask
 
@@ -8,12 +12,12 @@ from gateway import __version__
 from gateway.admin.status import Status
 
 
-def admin_app(status: Status) -> flask.Flask:
+def admin_app(status: Status, upstreams: Callable[[], list[dict[str, object]]]) -> flask.Flask:
     """Return the application of the admin listener.
 
     ``/-/healthy`` says that the process serves; ``/-/ready`` whether it wants traffic: 503 once it drains, so that a
     balancer turns away while running streams end, and always which configuration counts; ``/-/version`` says what
-    runs, and as which process.
+    runs, and as which process; ``/-/upstreams`` what the worker that answers knows of every endpoint.
     """
     app = flask.Flask("gateway.admin", static_folder=None, template_folder=None)
 
@@ -32,6 +36,10 @@ def admin_app(status: Status) -> flask.Flask:
     @app.get("/-/version")
     def version() -> flask.Response:
         return _answer({"name": "slowgate", "version": __version__, "pid": os.getppid()})
+
+    @app.get("/-/upstreams")
+    def of_upstreams() -> flask.Response:
+        return _answer({"worker": os.getpid(), "upstreams": upstreams()})
 
     return app
 

@@ -40,8 +40,11 @@ def written_out(found: "Checked") -> Iterator[str]:
     for name, upstream in settings.upstreams.items():
         header = dotted(("upstreams", name))
         yield from _table(f"[{header}]", of_table(upstream, ("upstreams", name), sources))
-        if upstream.tls.model_fields_set or any(url.lower().startswith("https:") for url in upstream.endpoints):
+        if upstream.tls.model_fields_set or any(each.url.lower().startswith("https:") for each in upstream.endpoints):
             yield from _table(f"[{header}.tls]", of_table(upstream.tls, ("upstreams", name, "tls"), sources))
+        for key in ("breaker", "health"):
+            if (inner := getattr(upstream, key)) is not None:
+                yield from _table(f"[{header}.{key}]", of_table(inner, ("upstreams", name, key), sources))
         yield from _policies(found, header, (("upstreams", name), ("defaults",)))
     for index, route in enumerate(settings.routes):
         yield from _table(

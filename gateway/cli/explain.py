@@ -83,7 +83,7 @@ class Explanation:
         for phase in _PHASES:
             told = [*self._policies(phase), *self._timeouts(phase)]
             if phase == "select":
-                told = ["  every endpoint in turn"]
+                told = [*self._choice()]
             if phase == "prepare":
                 told += self._targets()
             if told:
@@ -117,6 +117,21 @@ class Explanation:
         for key in held:
             yield _shown(f"timeouts.{key}", self._value(f"timeouts.{key}"))
 
+    def _choice(self) -> Iterator[str]:
+        """Yield how an endpoint is chosen, and what may rule one out."""
+        if len(self.route.upstream.endpoints) == 1:
+            yield "  the only endpoint"
+            return
+        yield "  one of the endpoints below"
+        yield _shown("upstream.balance", self._value("upstream.balance"))
+        if self.route.upstream.hash_on is not None:
+            yield _shown("upstream.hash_on", self._value("upstream.hash_on"))
+        for key in ("breaker", "health"):
+            if getattr(self.route.upstream, key) is None:
+                continue
+            where = self.found.sources.where(("upstreams", self.route.upstream.name, key))
+            yield f"    {f'upstream.{key} may rule some out':<50}  # {where}"
+
     def _value(self, setting: str) -> "Effective":
         """Return what holds for a setting, named as a route sees it."""
         from gateway.settings.effective import layers_of_route, of_policy, of_table
@@ -147,10 +162,11 @@ class Explanation:
             for _, hooks in self.hooks:
                 if hooks.prepare is not None:
                     hooks.prepare(self.exchange, attempt)
-            masked = hidden or sources.hides(("upstreams", name, "endpoints", number))
+            at = ("upstreams", name, "endpoints", number)
+            masked = hidden or sources.hides(at) or sources.hides((*at, "url"))
             origin = f"unix:{endpoint.host} " if endpoint.unix else f"{endpoint.scheme}://{endpoint.authority}"
             asked = MASK if masked else f"{origin}{attempt.target}"
-            where = sources.where(("upstreams", name, "endpoints", number)) or sources.where(("upstreams", name))
+            where = sources.where(at) or sources.where(("upstreams", name))
             yield f"  {f'-> {self.exchange.request.method} {asked}':<52}  # {where}"
 
     def _refusal(self) -> Exception | None:

@@ -31,6 +31,45 @@ class TlsToUpstream:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What one endpoint gets of its upstream's exchanges."""
+
+    weight: int = 1
+    """Its part of what its priority group gets."""
+    priority: int = 0
+    """The group it belongs to; a higher one is used only when no endpoint of a lower one is available."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRule:
+    """When an endpoint that fails is left alone, and for how long."""
+
+    failures: int
+    """Failures in a row, none of them older than ``window_seconds``."""
+    window_seconds: float
+    open_seconds: float
+    max_open_seconds: float
+    probes: int
+    statuses: tuple[tuple[int, int], ...] = ()
+    """Ranges of statuses, both ends included, that count as failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRule:
+    """How an endpoint is asked whether it is well."""
+
+    path: str
+    interval_seconds: float
+    timeout_seconds: float
+    healthy: int
+    """Good checks in a row that bring it back."""
+    unhealthy: int
+    """Bad checks in a row that take it out."""
+    statuses: tuple[tuple[int, int], ...]
+    """Ranges of good statuses, both ends included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """A named service with one or more endpoints."""
 
@@ -42,6 +81,16 @@ class Upstream:
     """How long an idle connection may be used again."""
     max_idle_connections: int = 64
     tls: TlsToUpstream = field(default_factory=TlsToUpstream)
+    shares: tuple[Share, ...] = ()
+    """In the order of ``endpoints``; empty where all are alike."""
+    balance: str = "round_robin"
+    """``round_robin``, ``least_outstanding`` or ``hash``."""
+    hash_on: str | None = None
+    """``path``, or ``header:`` and the name of a field; None where nothing is hashed."""
+    breaker: BreakerRule | None = None
+    health: HealthRule | None = None
+    slow_start_seconds: float = 0.0
+    """How long the share of an endpoint that is new, or came back, grows to what it should be."""
 
 
 @dataclass(frozen=True, slots=True)

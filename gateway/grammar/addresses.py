@@ -112,7 +112,8 @@ def _listen(text: str) -> str:
     return text
 
 
-def _endpoint(text: str) -> str:
+def endpoint_text(text: str) -> str:
+    """Return ``text``, which names an endpoint; raise `Unacceptable`."""
     expected = 'an URL such as "http://127.0.0.1:9000/base", "https://api.example.com" or "unix:/run/app.sock"'
     try:
         parse_endpoint(text)
@@ -171,7 +172,7 @@ _ONE_OR_MORE = WithJsonSchema(
 _OR_OFF = (BeforeValidator(none_for_off), PlainSerializer(off_for_none), WithJsonSchema({"type": "string"}))
 
 ListenText = Annotated[str, AfterValidator(_listen), Kind("address")]
-EndpointText = Annotated[str, AfterValidator(_endpoint), Kind("URL")]
+EndpointText = Annotated[str, AfterValidator(endpoint_text), Kind("URL")]
 PeerText = Annotated[str, AfterValidator(_peer), Kind("network")]
 HostText = Annotated[str, AfterValidator(_host), Kind("host name")]
 HostPattern = Annotated[str, AfterValidator(_host_pattern), Kind("host name")]
@@ -180,9 +181,6 @@ ListenOrOff = Annotated[ListenText | None, *_OR_OFF, Kind('address or "off"')]
 TokenOrOff = Annotated[Token | None, *_OR_OFF, Kind('token or "off"')]
 ListenTexts = Annotated[
     tuple[ListenText, ...], BeforeValidator(one_or_more_listeners), _ONE_OR_MORE, Kind("address or array of addresses")
-]
-EndpointTexts = Annotated[
-    tuple[EndpointText, ...], BeforeValidator(one_or_more), _ONE_OR_MORE, Kind("URL or array of URLs")
 ]
 HostPatterns = Annotated[
     tuple[HostPattern, ...], BeforeValidator(one_or_more), _ONE_OR_MORE, Kind("host name or array of host names")

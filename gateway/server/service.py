@@ -58,6 +58,10 @@ class Service:
         """Close connections to upstreams that have been idle for too long."""
         self._applications.prune()
 
+    def stop_checks(self) -> None:
+        """Ask no upstream for its health any more."""
+        self._applications.stop_checks()
+
     def look_for_news(self) -> None:
         """Adopt a configuration that the master has read meanwhile. Running exchanges keep what they began with."""
         news = self._bulletin.changed()

@@ -52,6 +52,7 @@ class GatewayWorker(GeventWorker):
     def _drain(self, listeners: list[Listener]) -> None:
         live = self.wsgi.live
         live.draining = True
+        self.wsgi.stop_checks()
         seconds = self.wsgi.drain_seconds
         if live and not self.hurried:
             _log.info("worker %s drains: %d streams may go on for %g s", self.pid, len(live), seconds)

@@ -9,13 +9,15 @@ from pydantic import Field
 from gateway.config.model import Model
 from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
+from gateway.policy.breaker import BreakerSettings
 from gateway.policy.forwarding import ForwardingSettings
+from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.timeouts import TimeoutsSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
 from gateway.settings.server import AdminSettings, LogSettings, ServerSettings, ServerTlsSettings
-from gateway.settings.upstreams import UpstreamSettings, UpstreamTlsSettings
+from gateway.settings.upstreams import EndpointSettings, UpstreamSettings, UpstreamTlsSettings
 
 
 class Settings(Model):
@@ -42,8 +44,11 @@ class Settings(Model):
 
 __all__ = [
     "AdminSettings",
+    "BreakerSettings",
     "DefaultsSettings",
+    "EndpointSettings",
     "ForwardingSettings",
+    "HealthSettings",
     "LimitsSettings",
     "LogSettings",
     "Policies",

@@ -12,7 +12,7 @@ from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
-from gateway.settings import Settings, route_checks
+from gateway.settings import Settings, route_checks, upstream_checks
 from gateway.settings.tls_files import authorities_fault, certificate_fault, readable_by_all
 
 Problems = Iterator[Problem]
@@ -57,7 +57,7 @@ def _upstream_tls_can_act(settings: Settings, sources: Sources) -> Problems:
         if tls.ca is not None and not tls.verify:
             message = "cannot act: verify = false lets every certificate pass"
             yield sources.problem((*at, "ca"), message, severity=Severity.WARNING)
-        if tls.model_fields_set and not any(each.lower().startswith("https:") for each in upstream.endpoints):
+        if tls.model_fields_set and not any(each.url.lower().startswith("https:") for each in upstream.endpoints):
             message = "cannot act: no endpoint of this upstream is https"
             yield sources.problem(at, message, at="key", severity=Severity.WARNING)
 
@@ -136,6 +136,11 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     route_checks.rewrites_can_act,
     route_checks.timeouts_can_act,
     _upstreams_have_endpoints,
+    upstream_checks.endpoints_differ,
+    upstream_checks.choices_can_act,
+    upstream_checks.hashing_is_whole,
+    upstream_checks.breakers_can_grow,
+    upstream_checks.workers_know_for_themselves,
     _upstream_tls_can_act,
     _idle_connections_can_be_kept,
     _server_tls_files_fit,

@@ -1,11 +1,17 @@
 """Settings of `[upstreams.X]`: the services behind the gateway."""
 
-from pydantic import Field
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainSerializer
 
 from gateway.config.files import ReadableFile
-from gateway.config.model import Model
-from gateway.config.units import Duration
-from gateway.grammar.addresses import EndpointTexts, HostText
+from gateway.config.model import Kind, Model
+from gateway.config.problem import Unacceptable
+from gateway.config.units import Duration, DurationOrOff
+from gateway.grammar.addresses import EndpointText, HostText, endpoint_text
+from gateway.policy.balance import Balance, HashOn
+from gateway.policy.breaker import BreakerSettings
+from gateway.policy.health import HealthSettings
 from gateway.settings.policies import Policies
 
 
@@ -20,12 +26,85 @@ class UpstreamTlsSettings(Model):
     """Name to ask for in TLS (SNI) and to expect in the certificate. Host name. Default: the endpoint's own host."""
 
 
+class EndpointSettings(Model):
+    """One address of a service, where more is to be said than the URL."""
+
+    url: EndpointText = Field(examples=["https://b.example.com/base"])
+    """As a string in `endpoints` would say it. URL; required."""
+    weight: int = Field(default=1, ge=1, le=1000)
+    """Its part of what its priority group gets, beside the others' weights. Number. Default 1."""
+    priority: int = Field(default=0, ge=0, le=100)
+    """Its group: a higher one is used only when no endpoint of a lower one is available. Number. Default 0.
+    Nothing makes an endpoint unavailable but `breaker` and `health`."""
+
+
+class BareEndpoint(EndpointSettings):
+    """One that was given as a URL alone, and is shown as such."""
+
+
+class _OrText:
+    """As metadata: where the schema has a table, the URL alone will do, too."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(core)]}
+
+
+class _OrOne:
+    """As metadata: where the schema has an array, one string will do, too."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(core) | {"minItems": 1}]}
+
+
+def _endpoint(value: Any) -> Any:
+    if isinstance(value, str):
+        return BareEndpoint.model_construct({"url"}, url=endpoint_text(value))
+    if not isinstance(value, dict | EndpointSettings):
+        raise Unacceptable("a URL, or a table with url")
+    return value
+
+
+def _one_or_more(value: Any) -> Any:
+    if not isinstance(value, str | tuple):
+        raise Unacceptable("a URL, or an array of URLs and of tables with url")
+    return (value,) if isinstance(value, str) else value
+
+
+def _as_written(endpoint: EndpointSettings) -> str | dict[str, Any]:
+    return endpoint.url if isinstance(endpoint, BareEndpoint) else endpoint.model_dump()
+
+
+Endpoints = Annotated[
+    tuple[Annotated[EndpointSettings, BeforeValidator(_endpoint), PlainSerializer(_as_written), _OrText()], ...],
+    BeforeValidator(_one_or_more),
+    _OrOne(),
+    Kind("URL, or array of URLs and tables"),
+]
+
+
 class UpstreamSettings(Policies):
     """A named service with one or more endpoints."""
 
-    endpoints: EndpointTexts = Field(default=(), examples=[["https://api.openai.com"]])
-    """Addresses of the service: "http://host:port/base", "https://host" or "unix:/path". Array; required.
-    The path of an endpoint is put before that of each request."""
+    endpoints: Endpoints = Field(
+        default=(), examples=[["https://api.openai.com", {"url": "https://b.example.com", "weight": 2, "priority": 1}]]
+    )
+    """Addresses of the service: "http://host:port/base", "https://host" or "unix:/path", or tables with `url`, `weight`
+    and `priority`. Array; required. The path of an endpoint is put before that of each request.
+    A name is resolved anew for each new connection, and its addresses are tried in turn within `timeouts.connect`."""
+    balance: Balance = "round_robin"
+    """Which endpoint gets the next request: each in turn, the one with the fewest under way, or by a hash of the
+    request, so that equal ones go to the same. Default "round_robin"."""
+    hash_on: HashOn | None = Field(default=None, examples=["header:X-User"])
+    """What `balance = "hash"` looks at: "path", or "header:" and the name of a field. Requests without the field are
+    spread in turn. Default not set."""
+    breaker: BreakerSettings | None = None
+    """When an endpoint that fails is left alone. Table. Default none: every endpoint keeps its
+    share, come what may."""
+    health: HealthSettings | None = None
+    """How endpoints are asked whether they are well. Table. Default none: they are not asked."""
+    slow_start: DurationOrOff = None
+    """How long the share of an endpoint grows that came back, or was added by a reload. Duration or "off".
+    Default "off"."""
     keep_host: bool = False
     """Whether the client's Host field goes up as it came, instead of the endpoint's own. Default false.
     Services that choose by host, as most public ones do, need false."""

@@ -31,6 +31,8 @@ class Sending:
     attempt: Attempt
     upload: Upload | None
     watch: Watch
+    connect_seconds: float | None = None
+    """What the watch allows for a new connection; None for no limit."""
 
 
 class Connection:

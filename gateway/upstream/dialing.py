@@ -1,7 +1,9 @@
 """New connections to an endpoint: name resolution, TCP or a unix socket, TLS.
 
-No timeouts here: the deadline for all of it arrives as an exception thrown into the wait, and every wait closes its
-socket before it lets one pass.
+The deadline for all of it arrives as an exception thrown into the wait, and every wait closes its socket before it
+lets one pass. The one timeout here keeps a dead address of a name from spending what the others need.
+
+A name is resolved anew for every connection: what the resolver says now counts, and it may remember if it likes.
 """
 
 import os
@@ -14,6 +16,9 @@ from gateway.exchange.failure import FailureError
 from gateway.exchange.route import TlsToUpstream
 from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
+
+_LEAST_SHARE_SECONDS = 0.25
+"""What an address gets at least, as RFC 8305 (section 5) has it."""
 
 
 def tls_context(tls: TlsToUpstream) -> ssl.SSLContext:
@@ -46,13 +51,20 @@ def _system_has_authorities() -> bool:
     return bool(paths.cafile) or (bool(paths.capath) and bool(os.listdir(paths.capath)))
 
 
-def dial(endpoint: Endpoint, context: ssl.SSLContext | None, server_name: str | None) -> socket.socket:
+def dial(
+    endpoint: Endpoint,
+    context: ssl.SSLContext | None,
+    server_name: str | None,
+    connect_seconds: float | None = None,
+) -> socket.socket:
     """Return a new connection to ``endpoint``; ``context`` None for one without TLS.
 
-    Raises ``FailureError`` with one of the kinds whose request was not sent.
+    ``connect_seconds`` is what the caller's deadline allows for all of it: of several addresses each but the last gets
+    its part. None for no deadline: an address then has until the kernel gives up. Raises ``FailureError`` with one of
+    the kinds whose request was not sent.
     """
     try:
-        sock = _unix(endpoint.host) if endpoint.unix else _tcp(endpoint.host, endpoint.port)
+        sock = _unix(endpoint.host) if endpoint.unix else _tcp(endpoint.host, endpoint.port, connect_seconds)
     except (OSError, UnicodeError) as error:
         raise FailureError(translate.connecting(error, str(endpoint))) from error
     if context is None:
@@ -63,10 +75,11 @@ def dial(endpoint: Endpoint, context: ssl.SSLContext | None, server_name: str | 
         raise FailureError(translate.handshaking(error, str(endpoint))) from error
 
 
-def _tcp(host: str, port: int) -> socket.socket:
+def _tcp(host: str, port: int, connect_seconds: float | None) -> socket.socket:
     """Connect to the addresses of ``host`` in the resolver's order; the last one's error counts."""
     failure: OSError | None = None
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+    addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
             sock = socket.socket(family, kind, protocol)
         except OSError as error:  # An address family that this machine does not have.
@@ -74,7 +87,10 @@ def _tcp(host: str, port: int) -> socket.socket:
             continue
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if left > 1 and connect_seconds is not None:
+                sock.settimeout(max(connect_seconds / len(addresses), _LEAST_SHARE_SECONDS))
             sock.connect(address)
+            sock.settimeout(None)
             return sock
         except OSError as error:
             sock.close()

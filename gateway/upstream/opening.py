@@ -52,12 +52,13 @@ class Opener:
         Raises ``FailureError`` after writing the failure into ``attempt``, with the connection closed. An exception
         that an interrupter throws into the wait passes as it is, with the connection closed, too.
         """
+        connect_seconds = exchange.route.timeouts.connect if exchange.route is not None else None
         request = ExactRequest(
             exchange.request.method,
             attempt.endpoint,
             attempt.target,
             attempt.fields or [],
-            Sending(attempt, exchange.upload, watch),
+            Sending(attempt, exchange.upload, watch, connect_seconds),
         )
         try:
             response = self._adapter.send(request, stream=True)

@@ -77,16 +77,17 @@ class Pool:
         head, expects = request_head(method, url, headers.lines, self._endpoint.authority, length)
         kept = None if sending.attempt.fresh else self._take()
         sending.attempt.reused = kept is not None
-        connection = kept or self._connect(sending.watch)
+        connection = kept or self._connect(sending.watch, sending.connect_seconds)
         try:
             return Body(connection, connection.ask(head, expects, method, sending), self._put)
         except BaseException:
             connection.close()
             raise
 
-    def _connect(self, watch: Watch) -> Connection:
+    def _connect(self, watch: Watch, connect_seconds: float | None) -> Connection:
         watch.connecting()
-        connection = Connection(dial(self._endpoint, self._context, self._server_name), self._wait_readable)
+        sock = dial(self._endpoint, self._context, self._server_name, connect_seconds)
+        connection = Connection(sock, self._wait_readable)
         try:
             watch.connected()
         except BaseException:

@@ -125,3 +125,21 @@ def test_a_bad_file_prints_nothing_but_its_problems(tmp_path: Path) -> None:
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "server.workers: expected at least 1" in result.stderr
+
+
+def test_endpoints_are_printed_as_they_were_written_and_secrets_of_theirs_are_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A URL alone stays one, a table keeps all its keys; the breaker and the checks are tables of their own."""
+    monkeypatch.setenv("PLANTED", "https://b.example.com/sk-4711")
+    endpoints = 'endpoints = ["https://a.example.com/base", { url = "${env:PLANTED}", weight = 2 }]'
+    text = MAIN.replace('endpoints = ["https://a.example.com/base"]', f"{endpoints}\nbreaker = {{ status = [503] }}")
+    (folder / "gateway.toml").write_text(text)
+    out = printed()
+
+    assert table(out, '[upstreams."a.b"]')["endpoints"][0] == (
+        '["https://a.example.com/base", { url = "***", weight = 2, priority = 0 }]'
+    )
+    assert table(out, '[upstreams."a.b".breaker]')["failures"] == ("5", "default")
+    assert table(out, '[upstreams."a.b".breaker]')["status"][0] == "[503]"
+    assert "4711" not in out

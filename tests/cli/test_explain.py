@@ -136,3 +136,37 @@ def test_an_url_brings_its_own_host(tmp_path: Path) -> None:
 def test_what_is_no_request_is_a_mistake_of_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """It is told apart from a refusal."""
     assert run(tmp_path, *arguments).exit_code == 2
+
+
+def test_it_is_told_how_an_endpoint_is_chosen(tmp_path: Path) -> None:
+    """The balance, what it hashes, and what may rule an endpoint out; of a single one there is nothing to tell."""
+    settings = 'balance = "hash"\nhash_on = "path"\nbreaker = {}\nhealth = { path = "/up" }\nkeep_host = true'
+    chosen = section(run(tmp_path, "GET", "/api/x", "-H", "X-Team: 1").stdout, "select")
+    hashed = section(
+        run(tmp_path, "GET", "/api/x", "-H", "X-Team: 1", text=TEXT.replace("keep_host = true", settings)).stdout,
+        "select",
+    )
+    alone = section(
+        run(tmp_path, "GET", "/api/x", "-H", "X-Team: 1", text=TEXT.replace(', "unix:/run/a.sock"', "")).stdout,
+        "select",
+    )
+
+    assert re.fullmatch(r'  one of the endpoints below\n    upstream\.balance = "round_robin" +# default', chosen)
+    assert re.search(r'upstream\.balance = "hash" +# .*:5\n +upstream\.hash_on = "path" +# .*:6\n', hashed)
+    assert re.search(
+        r"upstream\.breaker may rule some out +# .*:7\n +upstream\.health may rule some out +# .*:8", hashed
+    )
+    assert alone == "  the only endpoint"
+
+
+@pytest.mark.parametrize("form", ['"${{env:PLANTED}}{0}"', '{{ url = "${{env:PLANTED}}{0}", weight = 2 }}'])
+def test_an_endpoint_that_a_reference_brought_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Its path may be a key, in whatever form it is written."""
+    monkeypatch.setenv("PLANTED", "https://b.example.com/sk-4711")
+    text = TEXT.replace('"unix:/run/a.sock"', form.format("/v1"))
+    output = run(tmp_path, "GET", "/api/x", "-H", "X-Team: 1", text=text).stdout
+
+    assert re.search(r"-> GET \*\*\* +# ", output)
+    assert "4711" not in output

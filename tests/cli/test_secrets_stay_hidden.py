@@ -24,7 +24,7 @@ ENVIRONMENT = {"PLANTED": FROM_ENV, "PLANTED_PATH": IN_PATH, "PLANTED_BASE": IN_
 GOOD = f"""
 include = ["more.toml"]
 [upstreams.up]
-endpoints = ["http://127.0.0.1:%d/${{env:PLANTED_BASE}}"]
+endpoints = [{{ url = "http://127.0.0.1:%d/${{env:PLANTED_BASE}}" }}]
 [[routes]]
 name = "env"
 path = "/"
