@@ -6,7 +6,7 @@ This module knows every room, so that no other has to; only `server` and `cli` i
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
@@ -15,12 +15,13 @@ from gateway.downstream.views import DataApp, Gate
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import DRAINING, Failure, FailureError
 from gateway.exchange.message import RequestHead
-from gateway.exchange.route import GatewayPlan, Upstream
+from gateway.exchange.route import GatewayPlan, Route, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Spine, phases
 from gateway.observe.line import LineLog
-from gateway.policy import ORDER, request_id
+from gateway.policy import ORDER, request_id, retry
 from gateway.policy.hooks import Hooks
+from gateway.policy.retry_budget import Budget
 from gateway.policy.routing import RouteTable
 from gateway.relay.live import Live
 from gateway.relay.readable import wait_readable
@@ -41,6 +42,7 @@ class Applications:
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
         self._openers = {name: Opener(upstream, wait_readable) for name, upstream in plan.upstreams.items()}
+        self._budgets = {name: Budget() for name in plan.upstreams}
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status)
@@ -56,6 +58,7 @@ class Applications:
         }
         before, self._openers = self._openers, openers
         self._plan = plan
+        self._budgets = {name: self._budgets.get(name) or Budget() for name in plan.upstreams}
         self._gate = self._make_gate(plan, line_log)
         for name, opener in before.items():
             if openers.get(name) is not opener:
@@ -78,13 +81,22 @@ class Applications:
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         spine = Spine(
             accept=_accept(RouteTable(plan.routes), self.live),
-            phases={route.name: phases([build(route) for build in ORDER] + [record]) for route in plan.routes},
+            phases={route.name: phases([*self._policies(route), record]) for route in plan.routes},
             unrouted=phases([unrouted, record]),
             select=_select(plan.upstreams),
             clock=time.monotonic,
             report=_report,
         )
         return Gate(spine, plan.forwarding, self._openers, self.live)
+
+    def _policies(self, route: Route) -> Iterator[Hooks]:
+        """Yield the hooks of a route; policies that remember across exchanges get what this worker remembers."""
+        budget = self._budgets[route.upstream.name]
+        remembering: dict[Callable[[Route], Hooks], Callable[[Route], Hooks]] = {
+            retry.hooks: lambda route: retry.hooks(route, budget)
+        }
+        for build in ORDER:
+            yield remembering.get(build, build)(route)
 
 
 def _accept(table: RouteTable, live: Live) -> Callable[[Exchange], None]:
@@ -98,12 +110,17 @@ def _accept(table: RouteTable, live: Live) -> Callable[[Exchange], None]:
 
 
 def _select(upstreams: dict[str, Upstream]) -> Callable[[Exchange], Endpoint]:
-    """Take the endpoints of an upstream in turn; the next attempt of an exchange gets the next endpoint."""
+    """Take the endpoints of an upstream in turn, and for further attempts of an exchange those after its last."""
     turns = {name: itertools.cycle(upstream.endpoints) for name, upstream in upstreams.items()}
 
     def select(exchange: Exchange) -> Endpoint:
         assert exchange.route is not None
-        return next(turns[exchange.route.upstream.name])
+        upstream = exchange.route.upstream
+        if exchange.attempts:
+            # Not by turns: two endpoints of which one is dead would stay in step, each exchange beginning at that one.
+            after = upstream.endpoints.index(exchange.attempts[-1].endpoint) + 1
+            return upstream.endpoints[after % len(upstream.endpoints)]
+        return next(turns[upstream.name])
 
     return select
 

@@ -50,6 +50,7 @@ def test_all_tables_are_reached() -> None:
         "ForwardingSettings",
         "LimitsSettings",
         "LogSettings",
+        "RetrySettings",
         "RouteSettings",
         "ServerSettings",
         "ServerTlsSettings",

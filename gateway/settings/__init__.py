@@ -11,6 +11,7 @@ from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.request_limits import LimitsSettings
+from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
@@ -47,6 +48,7 @@ __all__ = [
     "LimitsSettings",
     "LogSettings",
     "Policies",
+    "RetrySettings",
     "RouteSettings",
     "ServerSettings",
     "ServerTlsSettings",
