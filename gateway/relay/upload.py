@@ -110,8 +110,6 @@ class ClientUpload:
         kept = bytes(self._kept)  # Of its own: what is kept may grow, or go, while this is sent.
         for start in range(0, len(kept), _REPLAY_PIECE_BYTES):
             yield kept[start : start + _REPLAY_PIECE_BYTES]
-        if self._exchange.upload_done:
-            return
         pieces = self._body.pieces()
         while True:
             piece = self._next(pieces)

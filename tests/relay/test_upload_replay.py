@@ -141,6 +141,22 @@ def test_settled_upload_of_nothing_is_still_whole() -> None:
     assert sent.upload.replayable
 
 
+def test_replay_does_not_hold_up_the_answer() -> None:
+    """Also of a body that is all there: an upstream may answer before it takes it."""
+    body, taking = ResumedBody(b"one"), Event()
+    sent = Sent(body)
+    sent.exchange.replay_bytes = 3
+    sent.run()
+    body._at_hand = True
+
+    sent.start(lambda piece: sent.events.append(str(taking.wait(PATIENCE_SECONDS))))
+    assert sent.events[-1] == "finish"
+    taking.set()
+    gevent.sleep(0.01)
+
+    assert sent.events[-2:] == ["True", "finish"]
+
+
 def test_large_replay_goes_up_in_pieces() -> None:
     """Each piece has its own limit of time; 256 KiB at once might not be taken within one."""
     sent = Sent(ResumedBody(b"x" * 100_000, b"y" * 100_000))
