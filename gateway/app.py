@@ -5,7 +5,7 @@ This module knows every room, so that no other has to; only `server` and `cli` i
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 
 from gateway.admin.status import Status
@@ -15,13 +15,14 @@ from gateway.downstream.views import DataApp, Gate
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import DRAINING, Failure, FailureError
 from gateway.exchange.message import RequestHead
-from gateway.exchange.route import GatewayPlan, HealthRule, Upstream
+from gateway.exchange.route import GatewayPlan, HealthRule, Route, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Spine, phases
 from gateway.observe.line import LineLog
-from gateway.policy import ORDER, request_id
+from gateway.policy import ORDER, request_id, retry
 from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
+from gateway.policy.retry_budget import Budget
 from gateway.policy.routing import RouteTable
 from gateway.relay.health_checks import Check, HealthChecks
 from gateway.relay.live import Live
@@ -46,6 +47,7 @@ class Applications:
         self._openers = {name: Opener(upstream, wait_readable) for name, upstream in plan.upstreams.items()}
         self._endpoints = _endpoints(plan, {})
         self._checks = HealthChecks()
+        self._budgets = {name: Budget() for name in plan.upstreams}
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots)
@@ -67,6 +69,7 @@ class Applications:
         before, self._openers = self._openers, openers
         self._plan = plan
         self._endpoints = _endpoints(plan, self._endpoints)
+        self._budgets = {name: self._budgets.get(name) or Budget() for name in plan.upstreams}
         self._gate = self._make_gate(plan, line_log)
         self._checks.adopt(self._wanted_checks(plan))
         for name, opener in before.items():
@@ -127,7 +130,7 @@ class Applications:
             phases={
                 # The account of the endpoints stands before all policies: it must hear of every attempt.
                 route.name: phases(
-                    [endpoints[route.upstream.name].hooks(time.monotonic), *(build(route) for build in ORDER), record]
+                    [endpoints[route.upstream.name].hooks(time.monotonic), *self._policies(route), record]
                 )
                 for route in plan.routes
             },
@@ -137,6 +140,15 @@ class Applications:
             report=_report,
         )
         return Gate(spine, plan.forwarding, self._openers, self.live)
+
+    def _policies(self, route: Route) -> Iterator[Hooks]:
+        """Yield the hooks of a route; policies that remember across exchanges get what this worker remembers."""
+        budget = self._budgets[route.upstream.name]
+        remembering: dict[Callable[[Route], Hooks], Callable[[Route], Hooks]] = {
+            retry.hooks: lambda route: retry.hooks(route, budget)
+        }
+        for build in ORDER:
+            yield remembering.get(build, build)(route)
 
 
 def _accept(table: RouteTable, live: Live) -> Callable[[Exchange], None]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import INTERNAL, Abort, Failure, FailureError, Interruption
+from gateway.exchange.failure import INTERNAL, Abort, Failure, FailureError, Interruption, Side
 from gateway.exchange.fields import request_fields
 from gateway.exchange.message import Chunks, Reply, ReplyHead, Source
 from gateway.exchange.outcome import judge as judge_outcome
@@ -59,6 +59,8 @@ class Answer:
 
 Open = Callable[[Exchange, Attempt], Reply]
 """Connects, sends and reads the head of one attempt; raises ``FailureError``."""
+Pause = Callable[[float], None]
+"""Waits so many seconds between two attempts, and lets the next one begin as if the last had not been interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,18 @@ class Spine:
     report: Callable[[Exchange, BaseException], None]
     """Logs a defect: an exception nobody expected."""
 
-    def answer(self, exchange: Exchange, open_: Open) -> Answer:
+    def answer(self, exchange: Exchange, open_: Open, pause: Pause = lambda seconds: None) -> Answer:
         """Return what to send: the upstream's reply, or our own about what went wrong.
 
-        Raises ``Abort`` if the client left; the reason is in ``exchange.failure``.
+        ``pause`` is called between two attempts. Raises ``Abort`` if the client left; the reason is in
+        ``exchange.failure``.
         """
         try:
             self.accept(exchange)
             of_route = self._phases(exchange)
             reply = admit(exchange, of_route)
             if reply is None:
-                reply = self.obtain(exchange, of_route, open_)
+                reply = self.obtain(exchange, of_route, open_, pause)
             reply.chunks = stage(exchange, of_route, reply.chunks)
             answer = self._begin(exchange, reply)
         except (FailureError, Interruption) as error:
@@ -100,7 +103,7 @@ class Spine:
             self._committed(exchange, answer.reply)  # As it is: the hooks had their chance.
         return answer
 
-    def obtain(self, exchange: Exchange, of_route: Phases, open_: Open) -> Reply:
+    def obtain(self, exchange: Exchange, of_route: Phases, open_: Open, pause: Pause) -> Reply:
         """Try endpoints until one reply is taken; raise the last attempt's failure otherwise."""
         while True:
             attempt = Attempt(self.select(exchange), started=self.clock(), fresh=bool(exchange.attempts))
@@ -108,20 +111,21 @@ class Spine:
             attempt.fields = request_fields(exchange.request.fields)
             for prepare in of_route.prepare:
                 prepare(exchange, attempt)
-            reply = None
-            try:
-                reply = open_(exchange, attempt)
-                exchange.at_finish(reply.chunks.close)
-            except FailureError as error:
-                attempt.failure = error.failure
+            reply = attempted(exchange, attempt, open_)
+            attempt.ended = self.clock()
             if judge(exchange, attempt, of_route) is Verdict.RETRY:
                 if reply is not None:
                     reply.chunks.close()
+                if exchange.upload is not None:
+                    exchange.upload.stop()  # Two attempts must not take octets of one body.
                 exchange.head_at = None  # The head that counts is still to come, and waited for with a deadline.
+                pause(attempt.pause_seconds)
                 continue
             if reply is None:
                 assert attempt.failure is not None
                 raise FailureError(attempt.failure)
+            if exchange.upload is not None:
+                exchange.upload.settle()
             return reply
 
     def commit(self, exchange: Exchange, reply: Reply) -> None:
@@ -192,6 +196,23 @@ def admit(exchange: Exchange, of_route: Phases) -> Reply | None:
             exchange.at_finish(reply.chunks.close)
             return reply
     return None
+
+
+def attempted(exchange: Exchange, attempt: Attempt, open_: Open) -> Reply | None:
+    """Return the attempt's reply; None where the upstream failed, with the failure in ``attempt``.
+
+    A deadline that the upstream did not keep comes as an interruption; every other one ends the exchange.
+    """
+    try:
+        reply = open_(exchange, attempt)
+    except (FailureError, Interruption) as error:
+        if isinstance(error, Interruption) and error.failure.kind.side is not Side.UPSTREAM:
+            raise
+        attempt.failure = error.failure
+        return None
+    exchange.at_finish(reply.chunks.close)
+    attempt.head = reply.head
+    return reply
 
 
 def judge(exchange: Exchange, attempt: Attempt, of_route: Phases) -> Verdict:

@@ -53,6 +53,7 @@ def test_all_tables_are_reached() -> None:
         "HealthSettings",
         "LimitsSettings",
         "LogSettings",
+        "RetrySettings",
         "RouteSettings",
         "ServerSettings",
         "ServerTlsSettings",

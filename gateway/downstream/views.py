@@ -60,7 +60,7 @@ class Gate:
             watch = ClientWatch(environ["gunicorn.socket"], interrupts.interrupt)
             exchange.at_finish(watch.stop)
             self._take_body(exchange, environ, interrupts, watch)
-            answer = self.spine.answer(exchange, self._open(exchange, environ, interrupts))
+            answer = self.spine.answer(exchange, self._open(exchange, environ, interrupts), interrupts.pause)
             body = relay(exchange, answer.first, answer.rest, interrupts, clock)
             return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), finish))
         except BaseException as error:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.exchange.failure import Failure
-from gateway.exchange.message import Fields
+from gateway.exchange.message import Fields, ReplyHead
 from gateway.exchange.target import Endpoint
 
 
@@ -25,3 +25,11 @@ class Attempt:
     """Whether any octet of an answer came."""
     failure: Failure | None = None
     status: int | None = None
+    head: ReplyHead | None = None
+    """The head of its reply, if it brought one."""
+    ended: float | None = None
+    """When its reply's head, or its failure, was there."""
+    counted: bool = True
+    """Whether it is one of the tries that a route allows: one that only met an idle connection's close is not."""
+    pause_seconds: float = 0.0
+    """How long to wait before the next attempt; written by whoever judges that there is one."""

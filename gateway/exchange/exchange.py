@@ -47,6 +47,10 @@ class Exchange:
     """Body octets taken from the client."""
     upload_done: bool = False
     """Whether every octet of the request's body was read from the client."""
+    replay_bytes: int = 0
+    """Octets of the request's body to keep, so that a further attempt can send them again."""
+    not_retried: str | None = None
+    """Why an attempt that the route retries was not followed by another."""
     _releases: list[Callable[[], object]] = field(default_factory=list)
 
     def at_finish(self, release: Callable[[], object]) -> None:

@@ -50,7 +50,14 @@ class Upload(Protocol):
         """
 
     def stop(self) -> None:
-        """End the movement now, without ``finish``."""
+        """End the movement now, without ``finish``. After it, `start` may begin anew where `replayable`."""
+
+    @property
+    def replayable(self) -> bool:
+        """Whether every octet that was taken from the client can still be sent: none was, or all are kept."""
+
+    def settle(self) -> None:
+        """There will be no further attempt: keep nothing for one."""
 
 
 class FixedChunks:

@@ -19,6 +19,30 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """Which attempts are made again, and how. Times are seconds."""
+
+    attempts: int | None = None
+    """Tries altogether; None for two where the upstream has several endpoints, else one."""
+    failures: frozenset[str] = frozenset()
+    """Codes of the failures to try again after."""
+    stale: bool = False
+    """Whether to try again where a kept connection was closed before any octet of an answer."""
+    statuses: frozenset[int] = frozenset()
+    """Statuses of the upstream to try again after."""
+    methods: frozenset[str] = frozenset()
+    """Methods that may be sent twice; a request that was not sent at all may have any."""
+    buffer_bytes: int = 0
+    """Octets of a request's body to keep for the next attempt."""
+    backoff: float = 0.025
+    backoff_max: float = 1.0
+    retry_after_max: float = 10.0
+    """The longest Retry-After to wait for."""
+    budget_share: float | None = 0.2
+    """Retries as a share of the upstream's exchanges; None for any number."""
+
+
+@dataclass(frozen=True, slots=True)
 class TlsToUpstream:
     """How an ``https`` endpoint is verified."""
 
@@ -126,6 +150,7 @@ class Route:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_request_body: int | None = None
     """Octets a request's body may have; None for any number."""
+    retry: Retry = field(default_factory=Retry)
     forwarding: Forwarding = field(default_factory=Forwarding)
 
 

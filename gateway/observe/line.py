@@ -10,6 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import Literal
 
+from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.message import Source
 from gateway.exchange.outcome import Outcome
@@ -75,6 +76,8 @@ def line(exchange: Exchange, now_iso: str) -> Record:
         "bytes_up": exchange.received_bytes,
         "chunks": exchange.chunks,
         "attempts": len(exchange.attempts),
+        "retried": ",".join(map(_end, exchange.attempts[:-1])) or None,
+        "not_retried": exchange.not_retried,
         "peer": exchange.request.peer,
     }
     foreign = _upstream_request_id(exchange)
@@ -104,7 +107,7 @@ def as_text(record: Record) -> str:
         endpoint = _shown(record["endpoint"]).removeprefix("http://")
         parts.append(f"-> {_shown(record['upstream'])}@{endpoint}")
     if isinstance(record["attempts"], int) and record["attempts"] > 1:
-        parts.append(f"{record['attempts']} attempts")
+        parts.append(f"{record['attempts']} attempts (after {record['retried']})")
     parts.append(f"id={_shown(record['id'])}")
     if "upstream_request_id" in record:
         parts.append(f"upstream_id={_shown(record['upstream_request_id'])}")
@@ -138,6 +141,11 @@ def _upstream_request_id(exchange: Exchange) -> str | None:
         return None
     theirs = reply.head.first(route.forwarding.request_id_header.lower())
     return theirs[:_MAX_FOREIGN_ID_CHARACTERS] if theirs is not None and theirs != exchange.id else None
+
+
+def _end(attempt: Attempt) -> str:
+    """Return how an attempt ended, as one word."""
+    return attempt.failure.kind.code if attempt.failure is not None else str(attempt.status)
 
 
 def _since_start(exchange: Exchange, moment: float | None) -> float | None:

@@ -9,6 +9,7 @@ from gateway.policy import (
     host,
     request_id,
     request_limits,
+    retry,
     safe_target,
     target,
 )
@@ -22,5 +23,6 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     forwarding.hooks,  # tells the upstream about the client as it really came, after Host was replaced
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
+    retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
 )
 """The policies of every route, in the order in which each phase calls them."""

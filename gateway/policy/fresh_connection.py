@@ -33,7 +33,9 @@ def hooks(route: Route) -> Hooks:
         request = exchange.request
         if request.has_body or request.method not in IDEMPOTENT or not went_stale(attempt):
             return Verdict.TAKE
-        again = any(went_stale(earlier) for earlier in exchange.attempts if earlier is not attempt)
-        return Verdict.TAKE if again else Verdict.RETRY
+        if any(went_stale(earlier) for earlier in exchange.attempts if earlier is not attempt):
+            return Verdict.TAKE
+        attempt.counted = False
+        return Verdict.RETRY
 
     return Hooks(judge=judge)

@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 from gevent.hub import get_hub
 
-from gateway.exchange.failure import TOTAL_TIMEOUT, Failure, Interruption, Kind
+from gateway.exchange.failure import TOTAL_TIMEOUT, Failure, Interruption, Kind, Side
 
 
 class Interrupts:
@@ -22,7 +22,8 @@ class Interrupts:
     """
 
     __slots__ = (
-        "_armed", "_clock", "_fires_at", "_limit", "_target", "_timeout", "_timer", "_total_at", "failure", "since"
+        "_armed", "_clock", "_final", "_fires_at", "_limit", "_target", "_timeout", "_timer", "_total_at", "failure",
+        "since",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -31,6 +32,8 @@ class Interrupts:
         self._armed = True
         self.failure: Failure | None = None
         """The reason, once there is one."""
+        self._final: Failure | None = None
+        """A later reason, which counts if the first one ends only an attempt."""
         self._timer: Any = None
         self._fires_at = 0.0
         self._limit: float | None = None
@@ -42,6 +45,8 @@ class Interrupts:
     def interrupt(self, failure: Failure) -> None:
         """End the exchange for ``failure``; the first reason counts, later ones are ignored."""
         if not self._armed or self.failure is not None:
+            if self._final is None and failure.kind.side is not Side.UPSTREAM:
+                self._final = failure
             return
         self.failure = failure
         get_hub().loop.run_callback(self._throw)
@@ -51,9 +56,32 @@ class Interrupts:
             self._armed = False
             self._target.throw(Interruption(self.failure))
 
+    def pause(self, seconds: float) -> None:
+        """Wait ``seconds`` between two attempts; what the upstream did to the last one is forgotten.
+
+        Raises ``Interruption`` where there is a reason to end the exchange, also one that came before.
+        """
+        ends = self._final
+        if self.failure is not None and self.failure.kind.side is not Side.UPSTREAM:
+            ends = self.failure
+        self.failure = ends
+        if ends is not None:
+            self._armed = False
+            raise Interruption(ends)
+        self._armed = True
+        self._limit = self._timeout = self.since = None
+        self._stop_timer()
+        if self._total_at is not None:
+            self._arm(self._total_at - self._clock())
+        if seconds > 0:
+            gevent.sleep(seconds)
+
     def disarm(self) -> None:
         """Stop everything; nothing is thrown from here on."""
         self._armed = False
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.stop()
             self._timer.close()
@@ -74,9 +102,7 @@ class Interrupts:
             self._arm(seconds)
 
     def _arm(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
+        self._stop_timer()
         self._fires_at = self._clock() + seconds
         self._timer = get_hub().loop.timer(max(seconds, 0.0005))
         self._timer.start(self._expired)
@@ -93,10 +119,8 @@ class Interrupts:
         upcoming = [at for at in (due, self._total_at) if at is not None]
         if upcoming:
             self._arm(min(upcoming) - now)
-        elif self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
-            self._timer = None
+        else:
+            self._stop_timer()
 
     def _phase_due(self, now: float) -> float | None:
         if self._limit is None:

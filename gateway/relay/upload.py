@@ -20,6 +20,8 @@ from gateway.exchange.failure import (
 )
 from gateway.relay.interrupts import Interrupts
 
+_REPLAY_PIECE_BYTES = 64 * 1024
+
 
 class Body(Protocol):
     """What the server offers of a request's body."""
@@ -27,7 +29,10 @@ class Body(Protocol):
     length: int | None
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the body as it arrives; raise ``FailureError`` where the client does not deliver it whole."""
+        """Yield the body as it arrives; raise ``FailureError`` where the client does not deliver it whole.
+
+        A second call goes on behind the last piece that was yielded.
+        """
 
     def at_hand(self) -> bool:
         """Whether all of it was received with the head, so that `pieces` will not wait."""
@@ -37,7 +42,10 @@ class Body(Protocol):
 
 
 class ClientUpload:
-    """Moves a client's body into an upstream. It is an ``Upload`` (see ``exchange.message``)."""
+    """Moves a client's body into an upstream. It is an ``Upload`` (see ``exchange.message``).
+
+    For a next attempt it keeps what it took, up to ``exchange.replay_bytes``; beyond that it lets go of all of it.
+    """
 
     def __init__(self, exchange: Exchange, body: Body, interrupts: Interrupts, done: Callable[[], None]) -> None:
         """``done`` is called once when the body has been read to its end."""
@@ -47,13 +55,15 @@ class ClientUpload:
         self._interrupts = interrupts
         self._done = done
         self._pump: gevent.Greenlet[..., None] | None = None
+        self._kept = bytearray()
+        self._replayable = True
 
     def __repr__(self) -> str:
         return f"<ClientUpload {self._exchange.received_bytes}/{self.length}>"
 
     def start(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
         """Begin to send the body; see ``exchange.message.Upload``."""
-        if self._body.at_hand():
+        if not self._kept and self._body.at_hand():
             self._run(write, finish)
         else:
             self._pump = gevent.spawn(self._run, write, finish)
@@ -64,6 +74,17 @@ class ClientUpload:
         if pump is not None and pump is not gevent.getcurrent():
             # Until it has ended it may still wait on the client's socket, which somebody else reads next.
             pump.kill()
+
+    @property
+    def replayable(self) -> bool:
+        """Whether every octet that was taken from the client can still be sent."""
+        return self._replayable
+
+    def settle(self) -> None:
+        """Keep nothing from now on; an upload that runs goes on to its end."""
+        self._exchange.replay_bytes = 0
+        self._replayable = not self._exchange.received_bytes
+        self._kept = bytearray()
 
     def _run(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
         try:
@@ -76,8 +97,9 @@ class ClientUpload:
             raise
         if not sent:
             return
-        self._exchange.upload_done = True
-        self._done()
+        if not self._exchange.upload_done:
+            self._exchange.upload_done = True
+            self._done()
         try:
             finish()
         except (OSError, FailureError):
@@ -85,6 +107,9 @@ class ClientUpload:
 
     def _pieces(self) -> Iterator[bytes]:
         limit = self._exchange.route.max_request_body if self._exchange.route is not None else None
+        kept = bytes(self._kept)  # Of its own: what is kept may grow, or go, while this is sent.
+        for start in range(0, len(kept), _REPLAY_PIECE_BYTES):
+            yield kept[start : start + _REPLAY_PIECE_BYTES]
         pieces = self._body.pieces()
         while True:
             piece = self._next(pieces)
@@ -93,7 +118,15 @@ class ClientUpload:
             self._exchange.received_bytes += len(piece)
             if limit is not None and self._exchange.received_bytes > limit:
                 raise FailureError(Failure(BODY_TOO_LARGE, f"more than {limit} octets"))
+            self._keep(piece)
             yield piece
+
+    def _keep(self, piece: bytes) -> None:
+        if self._replayable and len(self._kept) + len(piece) <= self._exchange.replay_bytes:
+            self._kept += piece
+        else:
+            self._replayable = False
+            self._kept = bytearray()
 
     def _next(self, pieces: Iterator[bytes]) -> bytes | None:
         while not self._body.wait(self._timeout_seconds()):

@@ -56,14 +56,17 @@ class UploadBody:
         """Whether the body was read to its end: only then does a next request begin behind it."""
         self.failed = False
         """Whether reading it broke, so that nothing behind it can be trusted."""
+        self._left = length or 0
+        """Octets of an announced length that were not handed on yet."""
+        self._decoder: ChunkedDecoder | None = None
         self._complete = self.done
         """Whether its last octet was received, though perhaps not handed on."""
         self._request = request
         self._unreader = request.unreader
 
     def at_hand(self) -> bool:
-        """Whether the whole body was received with the head."""
-        return self.done or (self.length is not None and self._unreader.buf.tell() >= self.length > 0)
+        """Whether all of the body that was not handed on yet was received already."""
+        return self.done or (self.length is not None and self._unreader.buf.tell() >= self._left > 0)
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until octets can be read; False when ``seconds`` passed first."""
@@ -82,10 +85,13 @@ class UploadBody:
     def pieces(self) -> Iterator[bytes]:
         """Yield the body as it arrives, in pieces of up to 64 KiB.
 
+        A second call goes on behind the last piece, so that whoever read may be stopped, even within a wait.
         Raises ``FailureError`` with UPLOAD_CUT where the client stops early and BAD_REQUEST where its framing breaks.
         """
+        if self.done:
+            return
         try:
-            yield from self._known_length(self.length) if self.length is not None else self._chunked()
+            yield from self._known_length() if self.length is not None else self._chunked()
         except NoMoreData as error:
             self.failed = True
             raise FailureError(Failure(UPLOAD_CUT, "the client's body ended early")) from error
@@ -94,21 +100,20 @@ class UploadBody:
             raise FailureError(Failure(UPLOAD_CUT, "the client's connection broke during its upload")) from error
         self.done = True
 
-    def _known_length(self, length: int) -> Iterator[bytes]:
-        left = length
-        while left:
-            piece = self._unreader.read(None, read_ahead=min(left, _PIECE_BYTES))
+    def _known_length(self) -> Iterator[bytes]:
+        while self._left:
+            piece = self._unreader.read(None, read_ahead=min(self._left, _PIECE_BYTES))
             if not piece:
                 raise NoMoreData()
-            if len(piece) > left:
-                self._unreader.unread(piece[left:])
-                piece = piece[:left]
-            left -= len(piece)
-            self._complete = not left
+            if len(piece) > self._left:
+                self._unreader.unread(piece[self._left :])
+                piece = piece[: self._left]
+            self._left -= len(piece)
+            self._complete = not self._left
             yield piece
 
     def _chunked(self) -> Iterator[bytes]:
-        decoder = ChunkedDecoder()
+        decoder = self._decoder = self._decoder or ChunkedDecoder()
         while not decoder.over:
             data = self._unreader.read(None, read_ahead=_PIECE_BYTES)
             if not data:

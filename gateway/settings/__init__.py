@@ -13,6 +13,7 @@ from gateway.policy.breaker import BreakerSettings
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
+from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
@@ -52,6 +53,7 @@ __all__ = [
     "LimitsSettings",
     "LogSettings",
     "Policies",
+    "RetrySettings",
     "RouteSettings",
     "ServerSettings",
     "ServerTlsSettings",

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from gateway.config.model import Model
 from gateway.policy.request_limits import LimitsSettings
+from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
 
 M = TypeVar("M", bound=Model)
@@ -24,6 +25,11 @@ class Policies(Model):
     """Time allowed for each part of an exchange. Table; keys left out are inherited."""
     limits: LimitsSettings = Field(default_factory=LimitsSettings, examples=[{"max_request_body": "10MiB"}])
     """What an exchange may take at most. Table; keys left out are inherited."""
+    retry: RetrySettings = Field(
+        default_factory=RetrySettings,
+        examples=[{"attempts": 2, "on": ["connect", 429, 503], "methods": ["GET", "POST"]}],
+    )
+    """When an attempt is followed by another one. Table; keys left out are inherited."""
 
 
 def nearest(*layers: M) -> M:

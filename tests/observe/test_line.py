@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.exchanges import a_reply, a_request, a_route, an_attempt, an_exchange
 
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import BODY_CUT, CONNECT_REFUSED, NO_ROUTE, Failure
+from gateway.exchange.failure import BODY_CUT, CONNECT_REFUSED, HEAD_MISSING, NO_ROUTE, Failure
 from gateway.exchange.message import RequestHead, Source
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.target import parse_endpoint
@@ -58,6 +58,8 @@ def test_ended_exchange_is_told_completely() -> None:
         "bytes_up": 3,
         "chunks": 11,
         "attempts": 1,
+        "retried": None,
+        "not_retried": None,
         "peer": "192.0.2.7",
     }
 
@@ -167,13 +169,17 @@ def test_record_is_text_to_read() -> None:
 def test_text_tells_attempts_ids_and_failures_where_there_are_any() -> None:
     """Spaces and line breaks of others cannot move the columns."""
     exchange = ended(a_request("G\tT", "/a b\u20ac"))
+    exchange.attempts[0].status = 503
+    exchange.attempts.append(an_attempt(endpoint=parse_endpoint("https://a.example")))
+    exchange.attempts[1].failure = Failure(HEAD_MISSING)
     exchange.attempts.append(an_attempt(endpoint=parse_endpoint("https://b.example")))
     exchange.reply = a_reply(502, [("X-Request-Id", "up 1")])
     exchange.outcome = Outcome.FAILED
     exchange.fail(Failure(CONNECT_REFUSED, "no\nway \xe9"))
 
     assert as_text(line(exchange, NOW)) == (
-        "502 failed G\\x09T /a\\x20b\\u20ac 1.204s ttfb 0.101s 11 chunks 550B -> demo@https://b.example 2 attempts"
+        "502 failed G\\x09T /a\\x20b\\u20ac 1.204s ttfb 0.101s 11 chunks 550B -> demo@https://b.example"
+        " 3 attempts (after 503,head_missing)"
         " id=0f1e upstream_id=up\\x201 connect_refused (upstream): no\\x0away \\xe9"
     )
 

@@ -72,3 +72,12 @@ def test_second_stale_connection_is_not_tried_again() -> None:
 def test_earlier_failure_of_another_sort_does_not_count() -> None:
     """An attempt that a configured retry repeated does not use up this one."""
     assert verdict(stale(), stale(CONNECT_REFUSED)) is Verdict.RETRY
+
+
+def test_repaired_attempt_is_not_one_of_those_a_route_allows() -> None:
+    """The race is nobody's failure, and costs none of the configured tries; every other end does."""
+    repaired, taken = stale(), stale(answered=True)
+    verdict(repaired)
+    verdict(taken)
+
+    assert (repaired.counted, taken.counted) == (False, True)

@@ -244,3 +244,24 @@ class TestFraming:
     def test_connection_goes_on_as_the_client_wishes(self, version: str, lines: list[str], closes: bool) -> None:
         """RFC 9112 section 9.3, all lines and options read."""
         assert parsed(a_head("Host: h", *lines, start=f"GET / HTTP/{version}")).should_close() is closes
+
+
+@pytest.mark.parametrize("stops", range(1, 5))
+@pytest.mark.parametrize(
+    ("framing", "pieces"),
+    [
+        ("Content-Length: 9", [b"one", b"two", b"sixGET"]),
+        ("Transfer-Encoding: chunked", [b"3\r\none\r\n", b"6\r\ntwo", b"six\r\n", b"0\r\n\r\nGET"]),
+    ],
+)
+def test_body_goes_on_behind_the_last_piece_that_was_read(framing: str, pieces: list[bytes], stops: int) -> None:
+    """Whoever reads may be stopped and another go on: no octet is lost or doubled, nor what follows the body."""
+    body = parsed([a_head("Host: h", framing, start="POST / HTTP/1.1"), *pieces]).body
+
+    read = [piece for _, piece in zip(range(stops), body.pieces(), strict=False)]
+    read += body.pieces()
+
+    assert b"".join(read) == b"onetwosix"
+    assert body.done
+    assert list(body.pieces()) == []
+    assert body._unreader.take_buffered() == b"GET"

@@ -1,0 +1,118 @@
+"""The spine between two attempts: what is given up, what is waited for, and what ends the exchange meanwhile."""
+
+import itertools
+
+import pytest
+from support.exchanges import ENDPOINT, a_failure, a_reply, a_route, an_exchange
+
+from gateway.exchange.attempt import Attempt
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import BODY_CUT, CLIENT_GONE, IDLE_TIMEOUT, Abort, Failure, Interruption
+from gateway.exchange.message import Reply
+from gateway.lifecycle import Open, Spine, phases
+from gateway.policy.hooks import Hooks, Verdict
+
+ROUTE = a_route()
+
+
+class Rig:
+    """A spine whose attempts are judged as listed; it writes down what is opened and judged."""
+
+    def __init__(self, *verdicts: Verdict, pause_seconds: float = 0.0) -> None:
+        self.seen: list[str] = []
+        self._verdicts = iter(verdicts)
+        self._pause_seconds = pause_seconds
+        clock = itertools.count(101.0)
+        self.spine = Spine(
+            accept=lambda exchange: setattr(exchange, "route", ROUTE),
+            phases={ROUTE.name: phases([Hooks(judge=self._judge)])},
+            unrouted=phases([]),
+            select=lambda exchange: ENDPOINT,
+            clock=lambda: next(clock),
+            report=lambda exchange, error: self.seen.append(repr(error)),
+        )
+
+    def _judge(self, exchange: Exchange, attempt: Attempt) -> Verdict:
+        self.seen.append("judge")
+        attempt.pause_seconds = self._pause_seconds
+        return next(self._verdicts)
+
+    def opening(self, *results: Reply | BaseException) -> Open:
+        """Return an ``open`` whose calls return, or raise, one of ``results`` after the other."""
+        remaining = iter(results)
+
+        def open_(exchange: Exchange, attempt: Attempt) -> Reply:
+            self.seen.append("open")
+            result = next(remaining)
+            if isinstance(result, BaseException):
+                raise result
+            return result
+
+        return open_
+
+
+class Upload:
+    """A body on its way up that writes down what becomes of it."""
+
+    length = None
+    replayable = True
+
+    def __init__(self, seen: list[str]) -> None:
+        self._seen = seen
+
+    def start(self, write: object, finish: object) -> None:
+        raise AssertionError("nobody opens a connection here")
+
+    def stop(self) -> None:
+        self._seen.append("stop")
+
+    def settle(self) -> None:
+        self._seen.append("settle")
+
+
+def test_upload_is_stopped_before_the_pause_and_settled_with_the_reply() -> None:
+    """Two attempts never take octets of one body; what was kept for another attempt goes when there is none."""
+    rig, exchange = Rig(Verdict.RETRY, Verdict.TAKE), an_exchange()
+    exchange.upload = Upload(rig.seen)
+
+    rig.spine.answer(
+        exchange, rig.opening(a_failure(BODY_CUT), a_reply()), lambda seconds: rig.seen.append(f"pause {seconds:g}")
+    )
+
+    assert " ".join(rig.seen) == "open judge stop pause 0 open judge settle"
+
+
+def test_pause_is_as_long_as_the_judge_says() -> None:
+    """The wait is the attempt's own, and each attempt notes when it ended and with which head."""
+    rig, exchange = Rig(Verdict.RETRY, Verdict.RETRY, Verdict.TAKE, pause_seconds=1.5), an_exchange()
+    pauses: list[float] = []
+
+    rig.spine.answer(exchange, rig.opening(a_reply(503), a_failure(BODY_CUT), a_reply(204)), pauses.append)
+
+    assert pauses == [1.5, 1.5]
+    assert [attempt.head.status if attempt.head else None for attempt in exchange.attempts] == [503, None, 204]
+    assert all(attempt.started < attempt.ended for attempt in exchange.attempts)
+
+
+def test_client_that_leaves_within_the_pause_is_not_answered() -> None:
+    """No attempt follows."""
+    rig, exchange = Rig(Verdict.RETRY), an_exchange()
+
+    def pause(seconds: float) -> None:
+        raise Interruption(Failure(CLIENT_GONE))
+
+    with pytest.raises(Abort):
+        rig.spine.answer(exchange, rig.opening(a_reply(503)), pause)
+
+    assert exchange.failure.kind is CLIENT_GONE
+    assert len(exchange.attempts) == 1
+
+
+def test_deadline_that_the_upstream_missed_is_tried_again() -> None:
+    """It ends the attempt, not the exchange."""
+    rig, exchange = Rig(Verdict.RETRY, Verdict.TAKE), an_exchange()
+
+    answer = rig.spine.answer(exchange, rig.opening(Interruption(Failure(IDLE_TIMEOUT)), a_reply()))
+
+    assert answer.reply.head.status == 200
+    assert exchange.attempts[0].failure.kind is IDLE_TIMEOUT
