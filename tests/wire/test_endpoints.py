@@ -67,8 +67,9 @@ def services() -> Iterator[tuple[Service, Service]]:
 
 
 def upstream_of(*endpoints: object, path: str = "/", **settings: object) -> str:
-    """Return the TOML of an upstream whose connections are not kept, and of a route to it."""
-    table = toml_table("upstreams.up", {"endpoints": list(endpoints), "keepalive": "0s", **settings})
+    """Return the TOML of an upstream whose connections are not kept, and of a route to it; nothing is retried."""
+    once = {"keepalive": "0s", "retry": {"attempts": 1}}
+    table = toml_table("upstreams.up", {"endpoints": list(endpoints), **once, **settings})
     return table + toml_table("[routes]", {"name": "all", "path": path, "upstream": "up"})
 
 
@@ -124,6 +125,21 @@ def test_an_endpoint_where_nobody_listens_is_left_alone(
     assert states(running) == ["tripped", "available"]
     assert shown(running)["endpoints"][0]["why"] == "connect_refused"
     assert "is left alone for 60 s: connect_refused" in running.stderr()
+
+
+def test_with_retries_no_client_meets_the_endpoint_that_is_tripped(
+    gateway: StartGateway, services: tuple[Service, Service]
+) -> None:
+    """The attempts that trip the breaker are followed by one at the other endpoint; later ones begin there."""
+    dead = f"http://127.0.0.1:{free_port()}"
+    breaker = BREAKER | {"open": "1m"}
+    running = gateway(upstream_of(dead, services[1].url, breaker=breaker, retry={"attempts": 2}))
+
+    assert asked(running, 12) == {"b": 12}
+    assert states(running) == ["tripped", "available"]
+    wait_until(lambda: len(running.log_lines()) == 12, 5, "a line for each request")
+    attempts = [line["attempts"] for line in running.log_lines()]
+    assert (attempts.count(2), attempts[-5:]) == (2, [1] * 5)
 
 
 def test_an_endpoint_that_flaps_is_taken_out_and_probed_back_each_time(
