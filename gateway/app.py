@@ -15,11 +15,12 @@ from gateway.downstream.views import DataApp, Gate
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import DRAINING, Failure, FailureError
 from gateway.exchange.message import RequestHead
-from gateway.exchange.route import GatewayPlan, Upstream
+from gateway.exchange.route import GatewayPlan, Route, Upstream
 from gateway.exchange.target import Endpoint
-from gateway.lifecycle import Spine, phases
+from gateway.lifecycle import Phases, Spine, phases
 from gateway.observe.line import LineLog
 from gateway.policy import ORDER, request_id
+from gateway.policy.concurrency import Concurrency
 from gateway.policy.hooks import Hooks
 from gateway.policy.routing import RouteTable
 from gateway.relay.live import Live
@@ -41,6 +42,7 @@ class Applications:
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
         self._openers = {name: Opener(upstream, wait_readable) for name, upstream in plan.upstreams.items()}
+        self._concurrency = Concurrency(time.monotonic)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status)
@@ -76,15 +78,20 @@ class Applications:
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
         record = Hooks(finish=lambda exchange: line_log.finish(exchange, time.time()))  # noqa: TID251 - a date for people
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
+        self._concurrency.adopt(plan)
         spine = Spine(
             accept=_accept(RouteTable(plan.routes), self.live),
-            phases={route.name: phases([build(route) for build in ORDER] + [record]) for route in plan.routes},
+            phases={route.name: self._phases(route, record) for route in plan.routes},
             unrouted=phases([unrouted, record]),
             select=_select(plan.upstreams),
             clock=time.monotonic,
             report=_report,
         )
         return Gate(spine, plan.forwarding, self._openers, self.live)
+
+    def _phases(self, route: Route, record: Hooks) -> Phases:
+        stateless = [build(route) for build in ORDER]
+        return phases([*stateless, *self._concurrency.hooks(route), record])
 
 
 def _accept(table: RouteTable, live: Live) -> Callable[[Exchange], None]:

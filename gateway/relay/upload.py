@@ -14,11 +14,13 @@ from gateway.exchange.failure import (
     BODY_TOO_LARGE,
     INTERNAL,
     SEND_TIMEOUT,
+    UPLOAD_RATE_TIMEOUT,
     UPLOAD_TIMEOUT,
     Failure,
     FailureError,
 )
 from gateway.relay.interrupts import Interrupts
+from gateway.relay.rate_watch import RateWatch
 
 
 class Body(Protocol):
@@ -47,6 +49,7 @@ class ClientUpload:
         self._interrupts = interrupts
         self._done = done
         self._pump: gevent.Greenlet[..., None] | None = None
+        self._awaiting_client = False
 
     def __repr__(self) -> str:
         return f"<ClientUpload {self._exchange.received_bytes}/{self.length}>"
@@ -56,6 +59,7 @@ class ClientUpload:
         if self._body.at_hand():
             self._run(write, finish)
         else:
+            self._watch_rate()
             self._pump = gevent.spawn(self._run, write, finish)
 
     def stop(self) -> None:
@@ -64,6 +68,18 @@ class ClientUpload:
         if pump is not None and pump is not gevent.getcurrent():
             # Until it has ended it may still wait on the client's socket, which somebody else reads next.
             pump.kill()
+
+    def _watch_rate(self) -> None:
+        route = self._exchange.route
+        if route is not None and route.timeouts.min_rate is not None:
+            self._interrupts.watch_rate(
+                RateWatch(
+                    UPLOAD_RATE_TIMEOUT,
+                    route.timeouts.min_rate,
+                    lambda: self._exchange.received_bytes,
+                    lambda: self._awaiting_client and not self._answered(),
+                )
+            )
 
     def _run(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
         try:
@@ -87,7 +103,9 @@ class ClientUpload:
         limit = self._exchange.route.max_request_body if self._exchange.route is not None else None
         pieces = self._body.pieces()
         while True:
+            self._awaiting_client = True
             piece = self._next(pieces)
+            self._awaiting_client = False
             if piece is None:
                 return
             self._exchange.received_bytes += len(piece)

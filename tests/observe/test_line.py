@@ -50,6 +50,8 @@ def test_ended_exchange_is_told_completely() -> None:
         "failure": None,
         "side": None,
         "detail": None,
+        "queued_ms": None,
+        "priority": None,
         "head_ms": 100.0,
         "first_byte_ms": 101.0,
         "longest_gap_ms": 100.4,
