@@ -127,3 +127,15 @@ def test_a_bad_file_prints_nothing_but_its_problems(tmp_path: Path) -> None:
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "server.workers: expected at least 1" in result.stderr
+
+
+def test_a_limit_of_an_upstream_is_not_told_of_its_routes(folder: Path) -> None:
+    """It holds for all of them together; as one of each it would mean something else when the text is read again."""
+    text = MAIN.replace('timeouts = { connect = "1500ms" }', 'limits = { max_concurrent = 4, priority = "high" }')
+    (folder / "gateway.toml").write_text(text)
+    told = printed()
+
+    assert table(told, '[upstreams."a.b".limits]')["max_concurrent"] == ("4", "gateway.toml:12")
+    of_route = table(told, "[routes.limits]")
+    assert of_route["max_concurrent"] == ('"off"', "default")
+    assert of_route["priority"] == ('"high"', "upstream a.b, gateway.toml:12")

@@ -136,3 +136,23 @@ def test_an_url_brings_its_own_host(tmp_path: Path) -> None:
 def test_what_is_no_request_is_a_mistake_of_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """It is told apart from a refusal."""
     assert run(tmp_path, *arguments).exit_code == 2
+
+
+def test_limits_of_the_route_and_of_its_upstream_are_told_apart(tmp_path: Path) -> None:
+    """Both hold, so both stand there, with what decides who waits how."""
+    text = TEXT.replace("keep_host = true", "limits = { max_concurrent = 4, priority = 'low' }")
+    text += "limits = { max_concurrent = 2 }\n"
+    told = section(run(tmp_path, "GET", "/api/x", "-H", "Host: a.example.com", text=text).stdout, "queue")
+
+    assert re.search(r"route\.limits\.max_concurrent = 2 +# .*gateway\.toml:20$", told, re.M)
+    assert re.search(r"upstream\.limits\.max_concurrent = 4 +# .*gateway\.toml:5$", told, re.M)
+    assert re.search(r'limits\.priority = "low" +# upstream a, .*gateway\.toml:5$', told, re.M)
+    assert 'timeouts.queue = "10s"' in told
+
+
+def test_without_limits_nobody_waits(tmp_path: Path) -> None:
+    """The policy stands with those that have no effect."""
+    output = run(tmp_path, "GET", "/api/x", "-H", "Host: a.example.com").stdout
+
+    assert "  concurrency" not in section(output, "queue")
+    assert "  concurrency" in section(output, "without effect here")

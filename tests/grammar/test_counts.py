@@ -55,7 +55,7 @@ def test_a_range_has_both_ends(value: object, wanted: Range | None) -> None:
 )
 def test_what_is_no_range_is_refused(value: object, suggestion: str | None) -> None:
     """With an example of one."""
-    with pytest.raises(Unacceptable, match="min = 2, max = 200|min is above max") as caught:
+    with pytest.raises(Unacceptable, match=r"min = 2, max = 200|min is above max") as caught:
         parse_range_or_off(value)
     assert caught.value.suggestion == suggestion
 

@@ -209,3 +209,14 @@ def test_two_tenants_share_an_upstream_whatever_they_send() -> None:
         served[who] += 1
         slots.leave(ends, float(now))
     assert abs(served[A] - served[B]) <= 10
+
+
+def test_time_in_which_a_slot_was_free_is_no_slowness() -> None:
+    """With no queue, slots are free between two requests; that says nothing about how long a turn takes."""
+    slots = some_slots(1, 0)
+    for now in (0.0, 100.0, 200.0):
+        slots.leave(ask(slots, now=now), now + 2.0)
+    ask(slots, now=300.0)
+    with pytest.raises(FailureError) as caught:
+        ask(slots, now=300.0)
+    assert caught.value.failure.fields == (("Retry-After", "2"),)

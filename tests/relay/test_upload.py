@@ -14,11 +14,13 @@ from gateway.exchange.failure import (
     SEND_FAILED,
     SEND_TIMEOUT,
     UPLOAD_CUT,
+    UPLOAD_RATE_TIMEOUT,
     UPLOAD_TIMEOUT,
     Failure,
     Kind,
 )
 from gateway.exchange.route import Route, Timeouts
+from gateway.relay.rate_watch import RateWatch
 from gateway.relay.upload import ClientUpload
 
 PATIENCE_SECONDS = 5.0
@@ -71,6 +73,10 @@ class Sent:
         self.upload = ClientUpload(self.exchange, body, self, lambda: self.events.append("done"))
         self.events: list[bytes | str] = []
         self.interrupted: list[Failure] = []
+        self.rates: list[RateWatch] = []
+
+    def watch_rate(self, watch: RateWatch) -> None:
+        self.rates.append(watch)
 
     def interrupt(self, failure: Failure) -> None:
         self.interrupted.append(failure)
@@ -294,3 +300,30 @@ def test_representation_tells_progress_only() -> None:
     sent = Sent(ListedBody(b"secret", length=6)).run()
 
     assert repr(sent.upload) == "<ClientUpload 6/6>"
+
+
+def test_rate_is_watched_while_the_client_is_awaited_and_nothing_was_answered() -> None:
+    """An upstream that takes its time, or has answered already, is no fault of the client's."""
+    route = a_route(timeouts=Timeouts(min_rate=(100, 8.0)))
+    more, taken = Event(), Event()
+    sent = Sent(ListedBody(b"x" * 30, more, b"y"), route)
+    sent.start(lambda piece: None if taken.wait() else None)
+    (watch,) = sent.rates
+
+    def fails() -> Failure | None:
+        watch.begin(100.0)
+        return [watch.look(watch.due) for _ in range(4)][-1]
+
+    gevent.sleep(0)
+    assert fails() is None  # The upstream takes the first piece.
+    taken.set()
+    gevent.sleep(0.01)
+    assert fails() == Failure(UPLOAD_RATE_TIMEOUT, "0 octets in 8 s, 100 are asked for")
+    sent.answered()
+    assert fails() is None
+    sent.upload.stop()
+
+
+def test_rate_of_a_body_that_is_at_hand_is_not_watched() -> None:
+    """It is there."""
+    assert Sent(ListedBody(b"x", at_hand=True), a_route(timeouts=Timeouts(min_rate=(9, 8.0)))).run().rates == []
