@@ -307,7 +307,7 @@ def test_rate_is_watched_while_the_client_is_awaited_and_nothing_was_answered() 
     route = a_route(timeouts=Timeouts(min_rate=(100, 8.0)))
     more, taken = Event(), Event()
     sent = Sent(ListedBody(b"x" * 30, more, b"y"), route)
-    sent.start(lambda piece: None if taken.wait() else None)
+    sent.start(lambda piece: taken.wait() and None)
     (watch,) = sent.rates
 
     def fails() -> Failure | None:
