@@ -44,6 +44,7 @@ SECTIONS = (
 AFTER_THE_HEAD = frozenset(
     {
         *("upload_cut", "upload_timeout", "body_too_large", "client_gone", "client_stalled"),
+        *("upload_rate_timeout", "rate_timeout"),
         *("total_timeout", "drained", "internal", "idle_timeout", "body_cut", "body_invalid"),
     }
 )
@@ -57,6 +58,7 @@ ADVICE = {
     "upload_cut": "The client ended or broke its connection before its body was complete. The upstream never sees such"
     " a body as complete.",
     "upload_timeout": "The client sent nothing of its body for `timeouts.upload`.",
+    "upload_rate_timeout": "The client sent less of its body than `timeouts.min_rate` asks for.",
     "head_timeout": "The client did not finish the head of its request within `[server] head_timeout`.",
     "body_too_large": "The body is larger than `limits.max_request_body`; chunked bodies are counted as they come.",
     "target_too_long": "The request line is longer than `[server] max_request_line`.",
@@ -72,6 +74,11 @@ ADVICE = {
     "no_route": "No route matches path and host. `gateway routes METHOD PATH` tells why.",
     "draining": "The gateway is shutting down and takes no new requests. Send it elsewhere.",
     "overloaded": "The worker has `[server] max_connections` connections open already.",
+    "queue_full": "As many requests as `limits` allows are under way, and as many as `limits.max_queued` wait. It is"
+    " 503 and not 429, for it says nothing about the client: others may have taken the slots. Who has most places"
+    " gives way to who has fewer. `Retry-After` is estimated from how often slots were freed lately, 1 to 60 s.",
+    "queue_timeout": "The request waited for `timeouts.queue` at the limits of its route and upstream. `Retry-After`"
+    " is estimated as above.",
     "total_timeout": "The exchange took longer than the route's `timeouts.total`.",
     "drained": "The stream still ran when `[server] drain_timeout` was over.",
     "internal": "A defect of the gateway. The error log has the traceback; please report it.",
@@ -91,6 +98,8 @@ ADVICE = {
     "first_byte_timeout": "The request was sent and no head came for `timeouts.first_byte`.",
     "idle_timeout": "The body fell silent for `timeouts.idle`. Time in which the client was not reading does not"
     " count.",
+    "rate_timeout": "The body came more slowly than `timeouts.min_rate` asks for. Time in which the client was not"
+    " reading does not count.",
     "body_cut": "The body ended before its `Content-Length` or its last chunk, or the connection broke.",
     "body_invalid": "The body's chunked coding is broken; what came before the break was relayed.",
 }

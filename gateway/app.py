@@ -17,9 +17,10 @@ from gateway.exchange.failure import DRAINING, Failure, FailureError
 from gateway.exchange.message import RequestHead
 from gateway.exchange.route import GatewayPlan, HealthRule, Route, Upstream
 from gateway.exchange.target import Endpoint
-from gateway.lifecycle import Spine, phases
+from gateway.lifecycle import Phases, Spine, phases
 from gateway.observe.line import LineLog
 from gateway.policy import ORDER, request_id, retry
+from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
 from gateway.policy.retry_budget import Budget
@@ -48,6 +49,7 @@ class Applications:
         self._endpoints = _endpoints(plan, {})
         self._checks = HealthChecks()
         self._budgets = {name: Budget() for name in plan.upstreams}
+        self._concurrency = Concurrency(time.monotonic)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots)
@@ -125,21 +127,21 @@ class Applications:
         record = Hooks(finish=lambda exchange: line_log.finish(exchange, time.time()))  # noqa: TID251 - a date for people
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
+        self._concurrency.adopt(plan)
         spine = Spine(
             accept=_accept(RouteTable(plan.routes), self.live),
-            phases={
-                # The account of the endpoints stands before all policies: it must hear of every attempt.
-                route.name: phases(
-                    [endpoints[route.upstream.name].hooks(time.monotonic), *self._policies(route), record]
-                )
-                for route in plan.routes
-            },
+            phases={route.name: self._phases(route, record) for route in plan.routes},
             unrouted=phases([unrouted, record]),
             select=_select(endpoints),
             clock=time.monotonic,
             report=_report,
         )
         return Gate(spine, plan.forwarding, self._openers, self.live)
+
+    def _phases(self, route: Route, record: Hooks) -> Phases:
+        # The account of the endpoints stands before all policies: it must hear of every attempt.
+        account = self._endpoints[route.upstream.name].hooks(time.monotonic)
+        return phases([account, *self._policies(route), *self._concurrency.hooks(route), record])
 
     def _policies(self, route: Route) -> Iterator[Hooks]:
         """Yield the hooks of a route; policies that remember across exchanges get what this worker remembers."""

@@ -12,6 +12,7 @@ from gateway.config.sources import Sources
 from gateway.exchange.path import prefix_segments
 from gateway.exchange.route import Forwarding, GatewayPlan, Route, Share, TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
+from gateway.policy.concurrency import limit_of
 from gateway.settings import Policies, Settings, UpstreamSettings
 from gateway.settings.checks import check
 from gateway.settings.policies import nearest
@@ -77,7 +78,7 @@ def _checked(examined: Examined[Settings]) -> Checked:
 
 def _compile(settings: Settings, sources: Sources) -> GatewayPlan:
     forwarding = settings.forwarding.compiled()
-    upstreams = {name: _upstream(name, upstream) for name, upstream in settings.upstreams.items()}
+    upstreams = {name: _upstream(name, upstream, settings.defaults) for name, upstream in settings.upstreams.items()}
     hidden = frozenset(index for index in range(len(settings.routes)) if sources.hides(("routes", index, "path")))
     names = route_names(settings.routes, hidden)
     routes = (
@@ -118,6 +119,7 @@ def _route(name: str, route: RouteSettings, settings: Settings, upstream: Upstre
     for policy in Policies.model_fields:
         compiled |= nearest(*(getattr(layer, policy) for layer in layers)).compiled()
     return Route(
+        limit=limit_of(route.limits),
         name=name,
         path=route.path,
         upstream=upstream,
@@ -133,7 +135,7 @@ def _route(name: str, route: RouteSettings, settings: Settings, upstream: Upstre
     )
 
 
-def _upstream(name: str, upstream: UpstreamSettings) -> Upstream:
+def _upstream(name: str, upstream: UpstreamSettings, defaults: Policies) -> Upstream:
     return Upstream(
         name=name,
         endpoints=tuple(parse_endpoint(each.url) for each in upstream.endpoints),
@@ -152,4 +154,5 @@ def _upstream(name: str, upstream: UpstreamSettings) -> Upstream:
         breaker=upstream.breaker.rule() if upstream.breaker is not None else None,
         health=upstream.health.rule() if upstream.health is not None else None,
         slow_start_seconds=upstream.slow_start or 0.0,
+        limit=limit_of(nearest(upstream.limits, defaults.limits)),
     )

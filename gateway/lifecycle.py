@@ -1,6 +1,6 @@
 """The spine: the phases of an exchange, one short function each, no I/O of their own.
 
-    accept -> admit -> obtain (select -> prepare -> open -> judge)* -> stage -> commit -> relay -> finish
+    accept -> admit -> queue -> obtain (select -> prepare -> open -> judge)* -> stage -> commit -> relay -> finish
 
 `Spine.answer` runs accept to commit and always returns a reply, unless there is nobody left to answer. The relay is
 `gateway.relay.relaying`; `Spine.finish` runs exactly once, whatever happened. Policies are plain callables, fixed when
@@ -16,6 +16,7 @@ from gateway.exchange.failure import INTERNAL, Abort, Failure, FailureError, Int
 from gateway.exchange.fields import request_fields
 from gateway.exchange.message import Chunks, Reply, ReplyHead, Source
 from gateway.exchange.outcome import judge as judge_outcome
+from gateway.exchange.place import Place
 from gateway.exchange.problem import problem
 from gateway.exchange.target import Endpoint
 from gateway.policy.hooks import Hooks, Verdict
@@ -26,6 +27,7 @@ class Phases:
     """The hooks of one route, sorted by phase."""
 
     admit: tuple[Callable[[Exchange], Reply | None], ...]
+    queue: tuple[Callable[[Exchange], Place | None], ...]
     prepare: tuple[Callable[[Exchange, Attempt], None], ...]
     judge: tuple[Callable[[Exchange, Attempt], Verdict], ...]
     stage: tuple[Callable[[Exchange, Chunks], Chunks], ...]
@@ -38,6 +40,7 @@ def phases(hooks: Iterable[Hooks]) -> Phases:
     ordered = list(hooks)
     return Phases(
         admit=tuple(hook.admit for hook in ordered if hook.admit is not None),
+        queue=tuple(hook.queue for hook in ordered if hook.queue is not None),
         prepare=tuple(hook.prepare for hook in ordered if hook.prepare is not None),
         judge=tuple(hook.judge for hook in ordered if hook.judge is not None),
         stage=tuple(hook.stage for hook in ordered if hook.stage is not None),
@@ -62,6 +65,14 @@ Open = Callable[[Exchange, Attempt], Reply]
 Pause = Callable[[float], None]
 """Waits so many seconds between two attempts, and lets the next one begin as if the last had not been interrupted."""
 
+Wait = Callable[[Exchange, Place], None]
+"""Returns when a place has become a turn; raises ``FailureError`` where it was lost."""
+
+
+def _without_waiting(exchange: Exchange, place: Place) -> None:
+    """Stand in for a `Wait` where nothing can wait."""
+    raise FailureError(place.late(exchange.started))
+
 
 @dataclass(frozen=True, slots=True)
 class Spine:
@@ -78,17 +89,25 @@ class Spine:
     report: Callable[[Exchange, BaseException], None]
     """Logs a defect: an exception nobody expected."""
 
-    def answer(self, exchange: Exchange, open_: Open, pause: Pause = lambda seconds: None) -> Answer:
+    def answer(
+        self,
+        exchange: Exchange,
+        open_: Open,
+        *,
+        pause: Pause = lambda seconds: None,
+        wait: Wait = _without_waiting,
+    ) -> Answer:
         """Return what to send: the upstream's reply, or our own about what went wrong.
 
-        ``pause`` is called between two attempts. Raises ``Abort`` if the client left; the reason is in
-        ``exchange.failure``.
+        ``pause`` is called between two attempts, ``wait`` where a slot has to be waited for. Raises ``Abort`` if the
+        client left; the reason is in ``exchange.failure``.
         """
         try:
             self.accept(exchange)
             of_route = self._phases(exchange)
             reply = admit(exchange, of_route)
             if reply is None:
+                queue(exchange, of_route, wait)
                 reply = self.obtain(exchange, of_route, open_, pause)
             reply.chunks = stage(exchange, of_route, reply.chunks)
             answer = self._begin(exchange, reply)
@@ -196,6 +215,14 @@ def admit(exchange: Exchange, of_route: Phases) -> Reply | None:
             exchange.at_finish(reply.chunks.close)
             return reply
     return None
+
+
+def queue(exchange: Exchange, of_route: Phases, wait: Wait) -> None:
+    """Let it wait until each of its limits has a slot for it, one after the other, always in the same order."""
+    for hook in of_route.queue:
+        place = hook(exchange)
+        if place is not None:
+            wait(exchange, place)
 
 
 def attempted(exchange: Exchange, attempt: Attempt, open_: Open) -> Reply | None:

@@ -76,7 +76,9 @@ def test_upload_is_stopped_before_the_pause_and_settled_with_the_reply() -> None
     exchange.upload = Upload(rig.seen)
 
     rig.spine.answer(
-        exchange, rig.opening(a_failure(BODY_CUT), a_reply()), lambda seconds: rig.seen.append(f"pause {seconds:g}")
+        exchange,
+        rig.opening(a_failure(BODY_CUT), a_reply()),
+        pause=lambda seconds: rig.seen.append(f"pause {seconds:g}"),
     )
 
     assert " ".join(rig.seen) == "open judge stop pause 0 open judge settle"
@@ -87,7 +89,7 @@ def test_pause_is_as_long_as_the_judge_says() -> None:
     rig, exchange = Rig(Verdict.RETRY, Verdict.RETRY, Verdict.TAKE, pause_seconds=1.5), an_exchange()
     pauses: list[float] = []
 
-    rig.spine.answer(exchange, rig.opening(a_reply(503), a_failure(BODY_CUT), a_reply(204)), pauses.append)
+    rig.spine.answer(exchange, rig.opening(a_reply(503), a_failure(BODY_CUT), a_reply(204)), pause=pauses.append)
 
     assert pauses == [1.5, 1.5]
     assert [attempt.head.status if attempt.head else None for attempt in exchange.attempts] == [503, None, 204]
@@ -102,7 +104,7 @@ def test_client_that_leaves_within_the_pause_is_not_answered() -> None:
         raise Interruption(Failure(CLIENT_GONE))
 
     with pytest.raises(Abort):
-        rig.spine.answer(exchange, rig.opening(a_reply(503)), pause)
+        rig.spine.answer(exchange, rig.opening(a_reply(503)), pause=pause)
 
     assert exchange.failure.kind is CLIENT_GONE
     assert len(exchange.attempts) == 1

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.exchange.exchange import Exchange
     from gateway.settings.effective import Effective
 
-_PHASES = ("admit", "select", "prepare", "open", "judge", "stage", "commit", "relay", "finish", "throughout")
+_PHASES = ("admit", "queue", "select", "prepare", "open", "judge", "stage", "commit", "relay", "finish", "throughout")
 
 
 @click.command()
@@ -64,6 +65,8 @@ class Explanation:
 
     def __init__(self, found: "Checked", exchange: "Exchange") -> None:
         from gateway.policy import ORDER
+        from gateway.policy.concurrency import Concurrency
+        from gateway.policy.hooks import Hooks
 
         assert exchange.route is not None
         self.found = found
@@ -71,6 +74,9 @@ class Explanation:
         self.route = exchange.route
         self.index = next(at for at, route in enumerate(found.plan.routes) if route is exchange.route)
         self.hooks = [(build.__module__, build(exchange.route)) for build in ORDER]
+        concurrency = Concurrency(time.monotonic)
+        concurrency.adopt(found.plan)
+        self.hooks.append((Concurrency.__module__, next(iter(concurrency.hooks(exchange.route)), Hooks())))
         self.refusal = self._refusal()
 
     def lines(self) -> Iterator[str]:
@@ -139,7 +145,11 @@ class Explanation:
         settings, sources = self.found.settings, self.found.sources
         table, _, name = setting.rpartition(".")
         own = settings.routes[self.index]
-        if table == "upstream":
+        if table == "route.limits":
+            values = of_policy(settings, (("routes", self.index),), "limits", sources)
+        elif table == "upstream.limits":
+            values = of_policy(settings, (("upstreams", own.upstream), ("defaults",)), "limits", sources)
+        elif table == "upstream":
             values = of_table(settings.upstreams[own.upstream], ("upstreams", own.upstream), sources)
         elif table == "forwarding":
             values = of_table(settings.forwarding, ("forwarding",), sources)

@@ -20,6 +20,7 @@ LARGEST_OCTETS = 2**53
 
 _DURATION_EXPECTED = 'a duration such as "250ms", "30s", "5m" or "1h30m"'
 _SIZE_EXPECTED = 'a size such as "512B", "64KiB" or "10MB"'
+_RATE_EXPECTED = 'a size in a duration such as "1KiB/30s", or "off"'
 _NUMBER = r"\d{1,18}(?:\.\d{1,9})?"
 _DURATION_PATTERN = "".join(f"(?:({_NUMBER}){unit})?" for unit in ("h", "m", "s", "ms"))
 _DURATION = re.compile(_DURATION_PATTERN)
@@ -115,6 +116,40 @@ def format_size(octets: int) -> str:
     return next(f"{octets // size}{unit}" for unit, size in _OCTETS.items() if octets % size == 0)
 
 
+def parse_rate_or_off(value: Any) -> tuple[int, float] | None:
+    """Return the octets and the seconds in which they must move, None for ``"off"``; raise `Unacceptable` else."""
+    if value == "off":
+        return None
+    size, slash, window = value.partition("/") if isinstance(value, str) else ("", "", "")
+    try:
+        octets, seconds = parse_size(size), parse_positive_duration(window)
+    except Unacceptable:
+        off = value is False or (_is_number(value) and value == 0)
+        suggestion = "off" if off else _guess_rate(size, slash, window)
+        raise Unacceptable(_RATE_EXPECTED, suggestion=suggestion) from None
+    if octets == 0:
+        raise Unacceptable(_RATE_EXPECTED, suggestion="off")
+    return octets, seconds
+
+
+def format_rate(octets: int, seconds: float) -> str:
+    """Return a rate as it would be written."""
+    return f"{format_size(octets)}/{format_duration(seconds)}"
+
+
+def _guess_rate(size: str, slash: str, window: str) -> str | None:
+    """Return how the rate that was probably meant is written: ``1KiB/s`` lacks a number, ``1K/30`` units."""
+    if not slash:
+        return None
+    window = f"1{window}" if window in _DURATION_WORDS else window
+    try:
+        octets = parse_size(_guess_size(size) or size)
+        seconds = parse_positive_duration(_guess_duration(window) or window)
+    except Unacceptable:
+        return None
+    return format_rate(octets, seconds) if octets else None
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -149,6 +184,10 @@ def _as_duration(seconds: float | None) -> str:
     return "off" if seconds is None else format_duration(seconds)
 
 
+def _as_rate(rate: tuple[int, float] | None) -> str:
+    return "off" if rate is None else format_rate(*rate)
+
+
 def _as_size(octets: int | None) -> str:
     return "off" if octets is None else format_size(octets)
 
@@ -157,6 +196,7 @@ _SCHEMA_DURATION = _DURATION_PATTERN.replace("?:", "").replace(r"\d", "[0-9]")
 _DURATION_SCHEMA = {"type": "string", "minLength": 1, "pattern": f"^{_SCHEMA_DURATION}$"}
 _SIZE_SCHEMA = {"type": "string", "pattern": rf"^[0-9]+(\.[0-9]+)?({'|'.join(_OCTETS)})$"}
 _OFF_SCHEMA = {"const": "off"}
+_RATE_PATTERN = rf"^[0-9]+(\.[0-9]+)?({'|'.join(_OCTETS)})/{_SCHEMA_DURATION}$"
 
 Duration = Annotated[
     float,
@@ -194,3 +234,11 @@ SizeOrOff = Annotated[
     Kind('size or "off"'),
 ]
 """Octets; None for "off"."""
+RateOrOff = Annotated[
+    tuple[int, float] | None,
+    BeforeValidator(parse_rate_or_off),
+    PlainSerializer(_as_rate),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _RATE_PATTERN}, _OFF_SCHEMA]}),
+    Kind('size/duration or "off"'),
+]
+"""Octets and seconds; None for "off"."""

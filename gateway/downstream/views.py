@@ -26,6 +26,7 @@ from gateway.relay.interrupts import Interrupts
 from gateway.relay.live import Live
 from gateway.relay.opening_watch import OpeningWatch
 from gateway.relay.relaying import relay
+from gateway.relay.turn import Turn
 from gateway.relay.upload import ClientUpload
 
 
@@ -60,7 +61,12 @@ class Gate:
             watch = ClientWatch(environ["gunicorn.socket"], interrupts.interrupt)
             exchange.at_finish(watch.stop)
             self._take_body(exchange, environ, interrupts, watch)
-            answer = self.spine.answer(exchange, self._open(exchange, environ, interrupts), interrupts.pause)
+            answer = self.spine.answer(
+                exchange,
+                self._open(exchange, environ, interrupts),
+                pause=interrupts.pause,
+                wait=Turn(interrupts, clock).wait,
+            )
             body = relay(exchange, answer.first, answer.rest, interrupts, clock)
             return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), finish))
         except BaseException as error:

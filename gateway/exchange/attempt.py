@@ -17,6 +17,8 @@ class Attempt:
     fields: Fields | None = None
     """Field lines to send, in order, framing fields excluded: the transport adds exactly one framing."""
     started: float = 0.0
+    sent_at: float | None = None
+    """When the whole request was on its way."""
     fresh: bool = False
     """Whether it must have a new connection: one that repairs a stale connection cannot risk another."""
     reused: bool = False

@@ -39,6 +39,8 @@ class Exchange:
     first_byte_at: float | None = None
     """When the first octet of the body was there."""
     finished_at: float | None = None
+    queued_seconds: float | None = None
+    """How long it waited for its turn; None where it did not have to."""
     longest_gap_seconds: float = 0.0
     chunks: int = 0
     relayed_bytes: int = 0

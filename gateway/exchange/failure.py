@@ -72,6 +72,9 @@ BAD_REQUEST = Kind("bad_request", _DOWN, 400, "http_request_error", "Bad request
 TARGET_REFUSED = Kind("target_refused", _DOWN, 400, "http_request_error", "Request target refused")
 UPLOAD_CUT = Kind("upload_cut", _DOWN, 400, "http_request_error", "Request body incomplete")
 UPLOAD_TIMEOUT = Kind("upload_timeout", _DOWN, 408, "http_request_error", "Request body too slow")
+UPLOAD_RATE_TIMEOUT = Kind(
+    "upload_rate_timeout", _DOWN, 408, "http_request_error", "Request body below the minimum rate"
+)
 HEAD_TIMEOUT = Kind("head_timeout", _DOWN, 408, "http_request_error", "Request head too slow")
 BODY_TOO_LARGE = Kind("body_too_large", _DOWN, 413, "http_request_error", "Request body too large")
 TARGET_TOO_LONG = Kind("target_too_long", _DOWN, 414, "http_request_error", "Request line too long")
@@ -87,6 +90,8 @@ CLIENT_STALLED = Kind("client_stalled", _DOWN, None, "", "The client stopped rea
 NO_ROUTE = Kind("no_route", _GATE, 404, "destination_not_found", "No route")
 DRAINING = Kind("draining", _GATE, 503, "proxy_internal_response", "Shutting down", retry_after_seconds=1)
 OVERLOADED = Kind("overloaded", _GATE, 503, "connection_limit_reached", "Overloaded", retry_after_seconds=1)
+QUEUE_FULL = Kind("queue_full", _GATE, 503, "connection_limit_reached", "Too many requests wait already")
+QUEUE_TIMEOUT = Kind("queue_timeout", _GATE, 503, "connection_limit_reached", "Waited too long for a turn")
 TOTAL_TIMEOUT = Kind("total_timeout", _GATE, 504, "http_response_timeout", "The exchange took too long")
 DRAINED = Kind("drained", _GATE, 503, "proxy_internal_response", "Ended by shutdown", retry_after_seconds=1)
 INTERNAL = Kind("internal", _GATE, 500, "proxy_internal_error", "Internal error")
@@ -107,6 +112,7 @@ HEAD_TOO_LARGE = Kind(
 UPGRADE_REFUSED = Kind("upgrade_refused", _UP, 502, "http_upgrade_failed", "Upstream switched protocols unasked")
 FIRST_BYTE_TIMEOUT = Kind("first_byte_timeout", _UP, 504, "http_response_timeout", "Upstream did not answer in time")
 IDLE_TIMEOUT = Kind("idle_timeout", _UP, 504, "connection_read_timeout", "Upstream fell silent")
+RATE_TIMEOUT = Kind("rate_timeout", _UP, 504, "connection_read_timeout", "Upstream below the minimum rate")
 BODY_CUT = Kind("body_cut", _UP, 502, "http_response_incomplete", "Upstream body ended early")
 BODY_INVALID = Kind("body_invalid", _UP, 502, "http_protocol_error", "Upstream body framing broken")
 

@@ -8,9 +8,11 @@ from gateway.exchange.failure import (
     DRAINED,
     IDLE_TIMEOUT,
     INTERNAL,
+    RATE_TIMEOUT,
     SEND_TIMEOUT,
     TOTAL_TIMEOUT,
     UPLOAD_CUT,
+    UPLOAD_RATE_TIMEOUT,
     UPLOAD_TIMEOUT,
     Failure,
     Side,
@@ -54,6 +56,8 @@ _AFTER_COMMIT = {
     IDLE_TIMEOUT: Outcome.TIMED_OUT,
     SEND_TIMEOUT: Outcome.TIMED_OUT,
     UPLOAD_TIMEOUT: Outcome.TIMED_OUT,
+    RATE_TIMEOUT: Outcome.TIMED_OUT,
+    UPLOAD_RATE_TIMEOUT: Outcome.TIMED_OUT,
 }
 
 

@@ -16,6 +16,20 @@ class Timeouts:
     total: float | None = None
     write: float | None = 60.0
     upload: float | None = 60.0
+    queue: float | None = 10.0
+    min_rate: tuple[int, float] | None = None
+    """Octets that must have moved in a window of so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many exchanges may be under way at once, and how many more may wait for their turn."""
+
+    max_concurrent: int
+    """Where ``adaptive`` is set, the most it may find."""
+    max_queued: int = 100
+    adaptive: tuple[int, int] | None = None
+    """Least and most that a limit which finds itself may be; None for one that stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,8 @@ class Upstream:
     health: HealthRule | None = None
     slow_start_seconds: float = 0.0
     """How long the share of an endpoint that is new, or came back, grows to what it should be."""
+    limit: Limit | None = None
+    """For the exchanges of all its routes together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +168,12 @@ class Route:
     """Octets a request's body may have; None for any number."""
     retry: Retry = field(default_factory=Retry)
     forwarding: Forwarding = field(default_factory=Forwarding)
+    limit: Limit | None = None
+    """For the exchanges of this route, besides that of its upstream."""
+    priority: str = "normal"
+    """Class in which its exchanges wait: high, normal or low."""
+    fair_by: str = ""
+    """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
 
 
 @dataclass(frozen=True, slots=True)

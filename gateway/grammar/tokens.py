@@ -16,13 +16,13 @@ _WELL_KNOWN = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 _FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
 
 
-def valid_token(text: str) -> bool:
-    """Say whether ``text`` is a token (RFC 9110 section 5.6.2) of a length that anybody needs."""
+def is_token(text: str) -> bool:
+    """Say whether ``text`` is a token (RFC 9110 section 5.6.2) of at most 128 characters."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def _token(text: str) -> str:
-    if not _TOKEN.fullmatch(text):
+    if not is_token(text):
         raise Unacceptable("a token: letters, digits and !#$%&'*+.^_`|~-")
     return text
 

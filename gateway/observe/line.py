@@ -68,6 +68,8 @@ def line(exchange: Exchange, now_iso: str) -> Record:
         "failure": failure.kind.code if failure else None,
         "side": failure.kind.side.value if failure else None,
         "detail": failure.detail[:_MAX_DETAIL_CHARACTERS] or None if failure else None,
+        "queued_ms": None if exchange.queued_seconds is None else round(exchange.queued_seconds * 1000, 1),
+        "priority": route.priority if route is not None and exchange.queued_seconds is not None else None,
         "head_ms": _since_start(exchange, exchange.head_at),
         "first_byte_ms": _since_start(exchange, exchange.first_byte_at),
         "longest_gap_ms": round(exchange.longest_gap_seconds * 1000, 1),

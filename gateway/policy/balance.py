@@ -22,7 +22,7 @@ from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
 from gateway.exchange.message import RequestHead
 from gateway.exchange.target import Endpoint
-from gateway.grammar.tokens import valid_token
+from gateway.grammar.tokens import is_token
 
 SLOWEST_START = 0.1
 """Of its weight, what an endpoint begins with: less would give it nothing to warm up by."""
@@ -32,8 +32,8 @@ Balance = Literal["round_robin", "least_outstanding", "hash"]
 
 def _hash_on(text: str) -> str:
     kind, colon, name = text.partition(":")
-    if text != "path" and not (kind == "header" and colon and valid_token(name)):
-        suggestion = f"header:{text}" if not colon and valid_token(text) else None
+    if text != "path" and not (kind == "header" and colon and is_token(name)):
+        suggestion = f"header:{text}" if not colon and is_token(text) else None
         raise Unacceptable('"path", or "header:" and the name of a field', suggestion=suggestion)
     return text
 

@@ -7,6 +7,7 @@ from enum import Enum
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.message import Chunks, Reply, ReplyHead
+from gateway.exchange.place import Place
 
 
 class Verdict(Enum):
@@ -27,6 +28,8 @@ class Hooks:
 
     admit: Callable[[Exchange], Reply | None] | None = None
     """May it proceed? A reply answers it here and now."""
+    queue: Callable[[Exchange], Place | None] | None = None
+    """Must it wait for its turn? Returns its place in the queue; None where its turn has come already."""
     prepare: Callable[[Exchange, Attempt], None] | None = None
     """What exactly do we ask? Changes ``attempt.target`` and ``attempt.fields``."""
     judge: Callable[[Exchange, Attempt], Verdict] | None = None

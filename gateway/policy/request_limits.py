@@ -1,18 +1,18 @@
 """How large a request may be, as far as it says so itself; a chunked body is counted while it is read."""
 
-from gateway.config.model import Model
 from gateway.config.units import SizeOrOff
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import BODY_TOO_LARGE, Failure, FailureError
 from gateway.exchange.route import Route
+from gateway.policy.concurrency import ConcurrencySettings
 from gateway.policy.hooks import Hooks
 
 ACTS_ON = ("limits.max_request_body",)
 """The settings that decide what it does, as a route sees them."""
 
 
-class LimitsSettings(Model):
-    """How much an exchange may take."""
+class LimitsSettings(ConcurrencySettings):
+    """How much an exchange may take, and how many may be under way at once."""
 
     max_request_body: SizeOrOff = None
     """Octets that the body of a request may have; larger ones get 413. Size or "off". Default "off".
@@ -20,7 +20,7 @@ class LimitsSettings(Model):
 
     def compiled(self) -> dict[str, object]:
         """Return the fields of a `Route` that follow from these settings."""
-        return {"max_request_body": self.max_request_body}
+        return {"max_request_body": self.max_request_body, **super().compiled()}
 
 
 def too_large(body_length: int | None, limit: int | None) -> bool:

@@ -1,15 +1,17 @@
 """How long each part of an exchange may take. The rooms that wait enforce it; no phase has to be asked."""
 
 from gateway.config.model import Model
-from gateway.config.units import DurationOrOff
+from gateway.config.units import DurationOrOff, RateOrOff
 from gateway.exchange.route import Timeouts
 
 HOLDS_IN = {
     "connect": "open",
     "upload": "open",
+    "queue": "queue",
     "first_byte": "open",
     "idle": "relay",
     "write": "relay",
+    "min_rate": "relay",
     "total": "throughout",
 }
 """The phase that each timeout can end."""
@@ -37,6 +39,14 @@ class TimeoutsSettings(Model):
     """Longest silence between two pieces of the request's body. Duration or "off". Default "60s".
     With "off" a client that stops sending holds its upstream connection for ever."""
 
+    queue: DurationOrOff = 10.0
+    """Time to wait for a turn where `limits` make a request wait, at the route and its upstream together. Duration or
+    "off". Default "10s". Longer waits need clients that are as patient; they get 503."""
+    min_rate: RateOrOff = None
+    """Octets that must come in each window of so long, as "1KiB/30s": from the upstream after its head, and from the
+    client during an upload. Size/duration or "off". Default "off". It ends drips that `idle` lets pass; an upstream's
+    pings count."""
+
     def compiled(self) -> dict[str, object]:
         """Return the fields of a `Route` that follow from these settings."""
         return {
@@ -47,5 +57,7 @@ class TimeoutsSettings(Model):
                 total=self.total,
                 write=self.write,
                 upload=self.upload,
+                queue=self.queue,
+                min_rate=self.min_rate,
             )
         }

@@ -12,6 +12,7 @@ import gevent
 from gevent.hub import get_hub
 
 from gateway.exchange.failure import TOTAL_TIMEOUT, Failure, Interruption, Kind, Side
+from gateway.relay.rate_watch import RateWatch
 
 
 class Interrupts:
@@ -22,8 +23,8 @@ class Interrupts:
     """
 
     __slots__ = (
-        "_armed", "_clock", "_final", "_fires_at", "_limit", "_target", "_timeout", "_timer", "_total_at", "failure",
-        "since",
+        "_armed", "_clock", "_final", "_fires_at", "_limit", "_rate", "_target", "_timeout", "_timer", "_total_at",
+        "failure", "since",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -41,6 +42,7 @@ class Interrupts:
         self.since: float | None = None
         """When the wait that the phase limits began; None while it is somebody else's turn."""
         self._total_at: float | None = None
+        self._rate: RateWatch | None = None
 
     def interrupt(self, failure: Failure) -> None:
         """End the exchange for ``failure``; the first reason counts, later ones are ignored."""
@@ -88,8 +90,8 @@ class Interrupts:
             self._timer = None
 
     def limit_total(self, seconds: float | None) -> None:
-        """Let the whole exchange last ``seconds`` from now."""
-        if seconds is not None:
+        """Let the whole exchange last ``seconds`` from now; once said it holds, and a second call does nothing."""
+        if seconds is not None and self._total_at is None:
             self._total_at = self._clock() + seconds
             self._arm(seconds)
 
@@ -100,6 +102,15 @@ class Interrupts:
         self.since = now = self._clock()
         if seconds is not None and (self._timer is None or self._fires_at > now + seconds):
             self._arm(seconds)
+
+    def watch_rate(self, watch: RateWatch | None) -> None:
+        """Look at ``watch`` now and then, from now on, and end the exchange when it fails. One at a time, or none."""
+        self._rate = watch
+        if watch is None:
+            return
+        due = watch.begin(self._clock())
+        if self._timer is None or self._fires_at > due:
+            self._arm(due - self._clock())
 
     def _arm(self, seconds: float) -> None:
         self._stop_timer()
@@ -116,7 +127,14 @@ class Interrupts:
         if due is not None and now >= due and self._timeout is not None:
             self.interrupt(Failure(self._timeout, f"after {self._limit:g} s"))
             return
-        upcoming = [at for at in (due, self._total_at) if at is not None]
+        rate_due = None
+        if self._rate is not None:
+            failure = self._rate.look(now)
+            if failure is not None:
+                self.interrupt(failure)
+                return
+            rate_due = self._rate.due
+        upcoming = [at for at in (due, self._total_at, rate_due) if at is not None]
         if upcoming:
             self._arm(min(upcoming) - now)
         else:

@@ -40,6 +40,8 @@ class OpeningWatch:
 
     def sent(self) -> None:
         """The whole request is on its way: from now on the upstream lets us wait."""
+        if self._exchange.attempts:
+            self._exchange.attempts[-1].sent_at = self._clock()
         if self._exchange.head_at is None:
             self._interrupts.enter(FIRST_BYTE_TIMEOUT, self._timeouts.first_byte)
 

@@ -6,8 +6,18 @@ This is the path of a chunk: no log line, no lock, no dict. It counts, and it no
 from collections.abc import Callable, Iterator
 
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import CLIENT_GONE, IDLE_TIMEOUT, INTERNAL, Abort, Failure, FailureError, Interruption
+from gateway.exchange.failure import (
+    CLIENT_GONE,
+    IDLE_TIMEOUT,
+    INTERNAL,
+    RATE_TIMEOUT,
+    Abort,
+    Failure,
+    FailureError,
+    Interruption,
+)
 from gateway.relay.interrupts import Interrupts
+from gateway.relay.rate_watch import RateWatch
 
 
 def relay(
@@ -23,7 +33,13 @@ def relay(
             exchange.relayed_bytes = len(first)
         # F8: an empty item lets the server send the head now, while the body is silent.
         yield first or b""
-        interrupts.enter(IDLE_TIMEOUT, exchange.route.timeouts.idle if exchange.route is not None else None)
+        timeouts = exchange.route.timeouts if exchange.route is not None else None
+        interrupts.enter(IDLE_TIMEOUT, timeouts.idle if timeouts is not None else None)
+        rate = timeouts.min_rate if timeouts is not None else None
+        if rate is not None:
+            interrupts.watch_rate(
+                RateWatch(RATE_TIMEOUT, rate, lambda: exchange.relayed_bytes, lambda: interrupts.since is not None)
+            )
         since = clock()
         for chunk in rest:
             now = clock()
@@ -38,6 +54,8 @@ def relay(
             yield chunk
             since = interrupts.since = clock()
         interrupts.enter(None, None)
+        if rate is not None:
+            interrupts.watch_rate(None)  # What is left is the client's to take.
     except (FailureError, Interruption) as error:
         if interrupts.since is not None:
             # The wait that no chunk ended: the silence before a cut is a gap too.

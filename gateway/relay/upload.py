@@ -14,11 +14,13 @@ from gateway.exchange.failure import (
     BODY_TOO_LARGE,
     INTERNAL,
     SEND_TIMEOUT,
+    UPLOAD_RATE_TIMEOUT,
     UPLOAD_TIMEOUT,
     Failure,
     FailureError,
 )
 from gateway.relay.interrupts import Interrupts
+from gateway.relay.rate_watch import RateWatch
 
 _REPLAY_PIECE_BYTES = 64 * 1024
 
@@ -57,6 +59,7 @@ class ClientUpload:
         self._pump: gevent.Greenlet[..., None] | None = None
         self._kept = bytearray()
         self._replayable = True
+        self._awaiting_client = False
 
     def __repr__(self) -> str:
         return f"<ClientUpload {self._exchange.received_bytes}/{self.length}>"
@@ -66,6 +69,7 @@ class ClientUpload:
         if not self._kept and self._body.at_hand():
             self._run(write, finish)
         else:
+            self._watch_rate()
             self._pump = gevent.spawn(self._run, write, finish)
 
     def stop(self) -> None:
@@ -85,6 +89,18 @@ class ClientUpload:
         self._exchange.replay_bytes = 0
         self._replayable = not self._exchange.received_bytes
         self._kept = bytearray()
+
+    def _watch_rate(self) -> None:
+        route = self._exchange.route
+        if route is not None and route.timeouts.min_rate is not None:
+            self._interrupts.watch_rate(
+                RateWatch(
+                    UPLOAD_RATE_TIMEOUT,
+                    route.timeouts.min_rate,
+                    lambda: self._exchange.received_bytes,
+                    lambda: self._awaiting_client and not self._answered(),
+                )
+            )
 
     def _run(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
         try:
@@ -112,7 +128,9 @@ class ClientUpload:
             yield kept[start : start + _REPLAY_PIECE_BYTES]
         pieces = self._body.pieces()
         while True:
+            self._awaiting_client = True
             piece = self._next(pieces)
+            self._awaiting_client = False
             if piece is None:
                 return
             self._exchange.received_bytes += len(piece)

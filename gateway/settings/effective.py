@@ -10,7 +10,7 @@ from gateway.config.secrets import MASK
 from gateway.config.sources import Sources
 from gateway.config.toml import written
 from gateway.settings import Policies, Settings
-from gateway.settings.policies import nearest
+from gateway.settings.policies import OF_THE_TABLE_ITSELF, nearest
 
 BUILT_IN = "default"
 
@@ -47,8 +47,11 @@ def of_policy(settings: Settings, layers: tuple[Path, ...], policy: str, sources
     """
     tables = [getattr(_table(settings, layer), policy) for layer in layers]
     values = _dumped(nearest(*tables))
+    own = OF_THE_TABLE_ITSELF.get(policy, frozenset()) if layers[0][0] == "routes" else frozenset()
+    values |= {name: value for name, value in _dumped(tables[0]).items() if name in own}
     for name in values:
-        number = next((at for at, table in enumerate(tables) if name in table.model_fields_set), None)
+        layered = tables[:1] if name in own else tables
+        number = next((at for at, table in enumerate(layered) if name in table.model_fields_set), None)
         if number is None:
             yield Effective(name, _shown(values[name], (), sources), BUILT_IN)
             continue

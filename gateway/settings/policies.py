@@ -13,6 +13,9 @@ from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
 
+OF_THE_TABLE_ITSELF = {"limits": frozenset({"max_concurrent", "adaptive", "max_queued"})}
+"""Settings that a route does not inherit: on an upstream they are about all of its routes together, and hold too."""
+
 M = TypeVar("M", bound=Model)
 
 

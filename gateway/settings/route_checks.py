@@ -158,7 +158,8 @@ def timeouts_can_act(settings: Settings, sources: Sources) -> Problems:
             continue
         total_path = (*chain[saying], "timeouts", "total")
         for key in sorted(tables[0].model_fields_set - {"total"}):
-            seconds = getattr(tables[0], key)
+            limit = getattr(tables[0], key)
+            seconds = limit[1] if isinstance(limit, tuple) else limit  # A rate has a window.
             if seconds is not None and seconds >= total:
                 path = (*chain[0], "timeouts", key)
                 where = "" if saying == 0 else sources.beside(total_path, path)

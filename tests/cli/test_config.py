@@ -86,6 +86,8 @@ def test_each_value_names_the_place_that_it_came_from() -> None:
         "total": ('"off"', "default"),
         "write": ('"off"', "[defaults], gateway.toml:9"),
         "upload": ('"1m"', "default"),
+        "queue": ('"10s"', "default"),
+        "min_rate": ('"off"', "default"),
     }
     assert table(text, "[routes.timeouts]", 1)["idle"] == ('"7s"', "[defaults], gateway.toml:9")
 
@@ -96,7 +98,7 @@ def test_values_of_an_included_file_name_that_file() -> None:
     text = printed()
 
     assert table(text, "[[routes]]", 1)["methods"] == ('["GET", "POST"]', "more/two.toml:4")
-    assert table(text, "[routes.limits]", 1) == {"max_request_body": ('"1MiB"', "more/two.toml:6")}
+    assert table(text, "[routes.limits]", 1)["max_request_body"] == ('"1MiB"', "more/two.toml:6")
     assert text.startswith("# What gateway.toml, more/two.toml say in the end.")
 
 
@@ -143,3 +145,15 @@ def test_endpoints_are_printed_as_they_were_written_and_secrets_of_theirs_are_no
     assert table(out, '[upstreams."a.b".breaker]')["failures"] == ("5", "default")
     assert table(out, '[upstreams."a.b".breaker]')["status"][0] == "[503]"
     assert "4711" not in out
+
+
+def test_a_limit_of_an_upstream_is_not_told_of_its_routes(folder: Path) -> None:
+    """It holds for all of them together; as one of each it would mean something else when the text is read again."""
+    text = MAIN.replace('timeouts = { connect = "1500ms" }', 'limits = { max_concurrent = 4, priority = "high" }')
+    (folder / "gateway.toml").write_text(text)
+    told = printed()
+
+    assert table(told, '[upstreams."a.b".limits]')["max_concurrent"] == ("4", "gateway.toml:12")
+    of_route = table(told, "[routes.limits]")
+    assert of_route["max_concurrent"] == ('"off"', "default")
+    assert of_route["priority"] == ('"high"', "upstream a.b, gateway.toml:12")

@@ -170,3 +170,23 @@ def test_an_endpoint_that_a_reference_brought_is_not_shown(
 
     assert re.search(r"-> GET \*\*\* +# ", output)
     assert "4711" not in output
+
+
+def test_limits_of_the_route_and_of_its_upstream_are_told_apart(tmp_path: Path) -> None:
+    """Both hold, so both stand there, with what decides who waits how."""
+    text = TEXT.replace("keep_host = true", "limits = { max_concurrent = 4, priority = 'low' }")
+    text += "limits = { max_concurrent = 2 }\n"
+    told = section(run(tmp_path, "GET", "/api/x", "-H", "Host: a.example.com", text=text).stdout, "queue")
+
+    assert re.search(r"route\.limits\.max_concurrent = 2 +# .*gateway\.toml:20$", told, re.M)
+    assert re.search(r"upstream\.limits\.max_concurrent = 4 +# .*gateway\.toml:5$", told, re.M)
+    assert re.search(r'limits\.priority = "low" +# upstream a, .*gateway\.toml:5$', told, re.M)
+    assert 'timeouts.queue = "10s"' in told
+
+
+def test_without_limits_nobody_waits(tmp_path: Path) -> None:
+    """The policy stands with those that have no effect."""
+    output = run(tmp_path, "GET", "/api/x", "-H", "Host: a.example.com").stdout
+
+    assert "  concurrency" not in section(output, "queue")
+    assert "  concurrency" in section(output, "without effect here")

@@ -12,10 +12,12 @@ from gateway.config.units import (
     LARGEST_OCTETS,
     LONGEST_SECONDS,
     format_duration,
+    format_rate,
     format_size,
     parse_duration,
     parse_duration_or_off,
     parse_positive_duration,
+    parse_rate_or_off,
     parse_size,
     parse_size_or_off,
 )
@@ -112,3 +114,39 @@ def test_what_lacks_its_unit_is_refused_with_a_guess(
 def test_off_is_no_limit() -> None:
     """ "off" is read as None where a setting allows it."""
     assert (parse_duration_or_off("off"), parse_size_or_off("off")) == (None, None)
+
+
+@given(
+    st.integers(1, LARGEST_OCTETS), st.integers(1, LONGEST_SECONDS * 1000).map(lambda milliseconds: milliseconds / 1000)
+)
+def test_a_rate_written_is_read_as_the_same_numbers(octets: int, seconds: float) -> None:
+    """Nothing is lost between the program's numbers and the file's text."""
+    assert parse_rate_or_off(format_rate(octets, seconds)) == (octets, seconds)
+
+
+def test_a_rate_may_be_off() -> None:
+    """By the word only."""
+    assert parse_rate_or_off("off") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "suggestion"),
+    [
+        ("1KiB/s", "1KiB/1s"),
+        ("1K/30", "1KiB/30s"),
+        ("1024/30s", "1KiB/30s"),
+        ("1KiB", None),
+        ("1KiB/0s", None),
+        ("fast/30s", None),
+        ("0B/30s", "off"),
+        (0, "off"),
+        (False, "off"),
+        (1024, None),
+        ("", None),
+    ],
+)
+def test_what_is_no_rate_is_refused_with_what_was_probably_meant(value: Any, suggestion: str | None) -> None:
+    """A rate without its window says nothing about how long a stream may rest."""
+    with pytest.raises(Unacceptable, match="1KiB/30s") as caught:
+        parse_rate_or_off(value)
+    assert caught.value.suggestion == suggestion

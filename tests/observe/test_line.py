@@ -50,6 +50,8 @@ def test_ended_exchange_is_told_completely() -> None:
         "failure": None,
         "side": None,
         "detail": None,
+        "queued_ms": None,
+        "priority": None,
         "head_ms": 100.0,
         "first_byte_ms": 101.0,
         "longest_gap_ms": 100.4,
@@ -230,3 +232,13 @@ def test_line_below_the_loggers_level_is_not_even_made(caplog: pytest.LogCapture
         log.finish(ended(), 1735689600.25)
 
     assert not caplog.records
+
+
+def test_exchange_that_waited_tells_how_long_and_in_which_class() -> None:
+    """Both or neither."""
+    exchange = ended()
+    exchange.queued_seconds = 0.01234
+
+    record = line(exchange, NOW)
+
+    assert (record["queued_ms"], record["priority"]) == (12.3, "normal")

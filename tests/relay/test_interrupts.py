@@ -1,11 +1,11 @@
 """Interrupting an exchange: once, with its reason, only while it waits, and never late."""
 
 import time
-from collections.abc import Callable
 
 import gevent
 import pytest
 from gevent.event import Event
+from support.waiting import PATIENCE_SECONDS, Waiting
 
 from gateway.exchange.failure import (
     CLIENT_GONE,
@@ -20,40 +20,7 @@ from gateway.exchange.failure import (
 )
 from gateway.relay.interrupts import Interrupts
 
-PATIENCE_SECONDS = 5.0
 GONE = Failure(CLIENT_GONE)
-
-
-class Waiting:
-    """An exchange in a greenlet of its own that waits for ever, or for as long as it is told."""
-
-    def __init__(self, prepare: Callable[[Interrupts], None] = lambda interrupts: None, seconds: float = 60) -> None:
-        self.interrupts: Interrupts | None = None
-        self._prepare = prepare
-        self._seconds = seconds
-        self._greenlet = gevent.spawn(self._run)
-        gevent.sleep(0)
-
-    def _run(self) -> tuple[Failure | None, float]:
-        self.interrupts = Interrupts(time.monotonic)
-        self._prepare(self.interrupts)
-        began = time.monotonic()
-        failure = None
-        try:
-            gevent.sleep(self._seconds)
-        except Interruption as interruption:
-            failure = interruption.failure
-        self.interrupts.disarm()
-        return failure, time.monotonic() - began
-
-    def end(self) -> tuple[Failure | None, float]:
-        """Return what it was interrupted by, and after how long."""
-        return self._greenlet.get(timeout=PATIENCE_SECONDS)
-
-    def kind(self) -> Kind | None:
-        """Return the kind of its failure."""
-        failure, _ = self.end()
-        return failure.kind if failure is not None else None
 
 
 def test_waiting_exchange_is_ended_with_the_reason() -> None:
@@ -247,6 +214,16 @@ def test_total_time_strikes_after_phases_that_came_in_time() -> None:
     assert Waiting(prepare).kind() is TOTAL_TIMEOUT
 
 
+def test_first_word_about_the_total_time_holds() -> None:
+    """What was spent before the first attempt counts."""
+
+    def prepare(interrupts: Interrupts) -> None:
+        interrupts.limit_total(0.05)
+        interrupts.limit_total(60.0)
+
+    assert Waiting(prepare, seconds=5).kind() is TOTAL_TIMEOUT
+
+
 def test_no_deadline_strikes_after_disarm() -> None:
     """Timers end with the exchange."""
 
@@ -260,111 +237,3 @@ def test_no_deadline_strikes_after_disarm() -> None:
         return "in peace"
 
     assert gevent.spawn(run).get(timeout=PATIENCE_SECONDS) == "in peace"
-
-
-class Attempts(Waiting):
-    """An exchange whose first attempt may be interrupted, and which then pauses before the next."""
-
-    def __init__(self, prepare: Callable[[Interrupts], None] = lambda interrupts: None, pause_seconds: float = 60):
-        self._pause_seconds = pause_seconds
-        self.first: Failure | None = None
-        self.between: Callable[[Interrupts], None] = lambda interrupts: None
-        super().__init__(prepare)
-
-    def _run(self) -> tuple[Failure | None, float]:
-        self.interrupts = Interrupts(time.monotonic)
-        self._prepare(self.interrupts)
-        try:
-            gevent.sleep(self._seconds)
-        except Interruption as interruption:
-            self.first = interruption.failure
-        began = time.monotonic()
-        failure = None
-        try:
-            self.between(self.interrupts)
-            self.interrupts.pause(self._pause_seconds)
-            self.interrupts.enter(FIRST_BYTE_TIMEOUT, 0.02)
-            gevent.sleep(self._seconds)
-        except Interruption as interruption:
-            failure = interruption.failure
-        self.interrupts.disarm()
-        return failure, time.monotonic() - began
-
-
-def test_next_attempt_has_deadlines_of_its_own() -> None:
-    """What ended the first one is forgotten, and the next one is waited for anew."""
-    waiting = Attempts(lambda interrupts: interrupts.enter(CONNECT_TIMEOUT, 0.01), 0.03)
-
-    failure, seconds = waiting.end()
-
-    assert waiting.first is not None and waiting.first.kind is CONNECT_TIMEOUT
-    assert failure is not None and failure.kind is FIRST_BYTE_TIMEOUT
-    assert seconds >= 0.045
-
-
-def test_client_that_leaves_ends_the_pause() -> None:
-    """A wait between two attempts is one like any other."""
-    waiting = Attempts(lambda interrupts: interrupts.enter(CONNECT_TIMEOUT, 0.01))
-    gevent.sleep(0.05)
-    assert waiting.interrupts is not None
-    waiting.interrupts.interrupt(GONE)
-
-    assert waiting.kind() is CLIENT_GONE
-
-
-def test_total_ends_the_pause() -> None:
-    """The whole exchange has one limit, whatever its attempts did."""
-
-    def prepare(interrupts: Interrupts) -> None:
-        interrupts.limit_total(0.04)
-        interrupts.enter(CONNECT_TIMEOUT, 0.01)
-
-    assert Attempts(prepare).kind() is TOTAL_TIMEOUT
-
-
-@pytest.mark.parametrize("thrown", [True, False])
-def test_reason_to_end_the_exchange_is_not_lost_behind_one_to_end_the_attempt(thrown: bool) -> None:
-    """A client that left just when its upstream's time was up is not asked for in another attempt."""
-
-    def both(interrupts: Interrupts) -> None:
-        interrupts.interrupt(Failure(FIRST_BYTE_TIMEOUT))
-        interrupts.interrupt(GONE)
-        interrupts.interrupt(Failure(DRAINED))
-
-    waiting = Attempts(lambda interrupts: interrupts.enter(CONNECT_TIMEOUT, 0.01))
-    if thrown:
-        waiting.between = lambda interrupts: interrupts.interrupt(GONE)
-    else:
-        waiting.between = both
-
-    failure, seconds = waiting.end()
-
-    assert failure is GONE
-    assert seconds < 1
-
-
-def test_reason_that_was_not_thrown_yet_is_raised_once() -> None:
-    """The pause finds it written down; what was scheduled hits nobody afterwards."""
-    waiting = Attempts(lambda interrupts: interrupts.enter(CONNECT_TIMEOUT, 0.01))
-
-    def not_yet(interrupts: Interrupts) -> None:
-        interrupts.failure, interrupts._armed = None, True
-        interrupts.interrupt(GONE)
-
-    waiting.between = not_yet
-
-    assert waiting.kind() is CLIENT_GONE
-    gevent.sleep(0)  # The callback that was scheduled runs here, and throws nothing into a greenlet that has ended.
-
-
-def test_late_end_of_an_attempt_does_not_hit_the_next() -> None:
-    """A deadline that passed while the attempt failed by itself belongs to that attempt."""
-    waiting = Attempts(lambda interrupts: interrupts.enter(CONNECT_TIMEOUT, 0.01), 0.03)
-
-    def late(interrupts: Interrupts) -> None:
-        interrupts.failure, interrupts._armed = None, True
-        interrupts.interrupt(Failure(IDLE_TIMEOUT))
-
-    waiting.between = late
-
-    assert waiting.kind() is FIRST_BYTE_TIMEOUT

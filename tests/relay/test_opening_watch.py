@@ -1,6 +1,6 @@
 """What an attempt tells becomes the deadline that is due, and early hints go on to the client."""
 
-from support.exchanges import an_exchange
+from support.exchanges import an_attempt, an_exchange
 
 from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, Kind
 from gateway.exchange.message import ReplyHead
@@ -70,3 +70,12 @@ def test_any_interim_answer_goes_on() -> None:
     watching.watch.informational(ReplyHead(102, "Processing", []))
 
     assert watching.interim == [ReplyHead(102, "Processing", [])]
+
+
+def test_time_at_which_the_request_had_gone_is_written_down() -> None:
+    """From there on it is the upstream that lets us wait."""
+    watching = Watching()
+    watching.exchange.attempts.append(an_attempt())
+    watching.watch.sent()
+
+    assert watching.exchange.attempts[0].sent_at == 104.0

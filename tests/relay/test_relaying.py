@@ -14,11 +14,14 @@ from gateway.exchange.failure import (
     DRAINED,
     IDLE_TIMEOUT,
     INTERNAL,
+    RATE_TIMEOUT,
     Abort,
     Failure,
     Interruption,
     Kind,
 )
+from gateway.exchange.route import Timeouts
+from gateway.relay.rate_watch import RateWatch
 from gateway.relay.relaying import relay
 
 
@@ -28,6 +31,10 @@ class Turns:
     def __init__(self) -> None:
         self.entered: list[tuple[Kind | None, float | None]] = []
         self.since: float | None = None
+        self.rates: list[RateWatch | None] = []
+
+    def watch_rate(self, watch: RateWatch | None) -> None:
+        self.rates.append(watch)
 
     def enter(self, timeout: Kind | None, seconds: float | None) -> None:
         self.entered.append((timeout, seconds))
@@ -37,8 +44,10 @@ class Turns:
 class Relayed:
     """A relay over listed chunks; the clock goes on by what the test says."""
 
-    def __init__(self, *items: bytes | BaseException, first: bytes | None = None) -> None:
-        self.exchange: Exchange = an_exchange(route=a_route())
+    def __init__(
+        self, *items: bytes | BaseException, first: bytes | None = None, timeouts: Timeouts | None = None
+    ) -> None:
+        self.exchange: Exchange = an_exchange(route=a_route(timeouts=timeouts))
         self.turns = Turns()
         self.now = 100.0
         self.body = relay(self.exchange, first, iter(ListedChunks(*items)), self.turns, lambda: self.now)
@@ -173,3 +182,27 @@ def test_reason_the_server_gave_before_it_closed_stays() -> None:
     relayed.body.close()
 
     assert relayed.exchange.failure.kind is CLIENT_STALLED
+
+
+def test_rate_is_watched_while_the_upstream_is_awaited_and_not_beyond_the_end() -> None:
+    """It counts what was relayed, not while the client takes it; what is left at the end is the client's to take."""
+    relayed = Relayed(b"x" * 60, b"y" * 60, timeouts=Timeouts(min_rate=(100, 8.0)))
+    next(relayed.body)
+    next(relayed.body)
+    (watch,) = relayed.turns.rates
+    assert watch is not None
+    watch.begin(100.0)
+    for _ in range(8):
+        assert watch.look(watch.due) is None  # The client's turn.
+    relayed.turns.since = 100.0
+    failure = [watch.look(watch.due) for _ in range(4)][-1]
+    assert failure == Failure(RATE_TIMEOUT, "0 octets in 8 s, 100 are asked for")
+    assert len(list(relayed.body)) == 1
+    assert relayed.turns.rates == [watch, None]
+
+
+def test_rate_is_not_watched_where_none_is_asked_for() -> None:
+    """It costs nothing."""
+    relayed = Relayed(b"one")
+    assert list(relayed.body) == [b"", b"one"]
+    assert relayed.turns.rates == []

@@ -3,7 +3,7 @@
 import gevent
 import pytest
 from gevent.event import Event
-from support.exchanges import a_failure
+from support.exchanges import a_failure, a_route
 from support.uploads import PATIENCE_SECONDS, ListedBody, Sent, route_with
 
 from gateway.exchange.failure import (
@@ -13,10 +13,12 @@ from gateway.exchange.failure import (
     SEND_FAILED,
     SEND_TIMEOUT,
     UPLOAD_CUT,
+    UPLOAD_RATE_TIMEOUT,
     UPLOAD_TIMEOUT,
     Failure,
     Kind,
 )
+from gateway.exchange.route import Timeouts
 
 
 def test_body_goes_up_piece_by_piece_and_is_finished_once() -> None:
@@ -216,3 +218,30 @@ def test_representation_tells_progress_only() -> None:
     sent = Sent(ListedBody(b"secret", length=6)).run()
 
     assert repr(sent.upload) == "<ClientUpload 6/6>"
+
+
+def test_rate_is_watched_while_the_client_is_awaited_and_nothing_was_answered() -> None:
+    """An upstream that takes its time, or has answered already, is no fault of the client's."""
+    route = a_route(timeouts=Timeouts(min_rate=(100, 8.0)))
+    more, taken = Event(), Event()
+    sent = Sent(ListedBody(b"x" * 30, more, b"y"), route)
+    sent.start(lambda piece: taken.wait() and None)
+    (watch,) = sent.rates
+
+    def fails() -> Failure | None:
+        watch.begin(100.0)
+        return [watch.look(watch.due) for _ in range(4)][-1]
+
+    gevent.sleep(0)
+    assert fails() is None  # The upstream takes the first piece.
+    taken.set()
+    gevent.sleep(0.01)
+    assert fails() == Failure(UPLOAD_RATE_TIMEOUT, "0 octets in 8 s, 100 are asked for")
+    sent.answered()
+    assert fails() is None
+    sent.upload.stop()
+
+
+def test_rate_of_a_body_that_is_at_hand_is_not_watched() -> None:
+    """It is there."""
+    assert Sent(ListedBody(b"x", at_hand=True), a_route(timeouts=Timeouts(min_rate=(9, 8.0)))).run().rates == []

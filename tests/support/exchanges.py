@@ -6,7 +6,7 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import Failure, FailureError, Kind
 from gateway.exchange.message import Chunks, Fields, FixedChunks, Reply, ReplyHead, RequestHead, Source
-from gateway.exchange.route import Forwarding, Route, Upstream
+from gateway.exchange.route import Forwarding, Limit, Route, Timeouts, Upstream
 from gateway.exchange.target import Endpoint, parse_endpoint
 
 ENDPOINT = parse_endpoint("http://127.0.0.1:9000/base")
@@ -39,11 +39,16 @@ def a_route(
     rewrite: str | None = None,
     max_request_body: int | None = None,
     forwarding: Forwarding | None = None,
+    limit: Limit | None = None,
+    upstream_limit: Limit | None = None,
+    priority: str = "normal",
+    fair_by: str = "",
+    timeouts: Timeouts | None = None,
 ) -> Route:
     return Route(
         name=name,
         path=path,
-        upstream=Upstream("demo", (endpoint,), keep_host=keep_host),
+        upstream=Upstream("demo", (endpoint,), keep_host=keep_host, limit=upstream_limit),
         hosts=hosts,
         methods=methods,
         headers=headers,
@@ -51,6 +56,10 @@ def a_route(
         rewrite=rewrite,
         max_request_body=max_request_body,
         forwarding=forwarding or Forwarding(),
+        limit=limit,
+        priority=priority,
+        fair_by=fair_by,
+        timeouts=timeouts or Timeouts(),
     )
 
 

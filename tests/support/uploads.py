@@ -6,6 +6,7 @@ from gevent.event import Event
 
 from gateway.exchange.failure import Failure, Kind
 from gateway.exchange.route import Route, Timeouts
+from gateway.relay.rate_watch import RateWatch
 from gateway.relay.upload import ClientUpload
 from support.exchanges import a_request, a_route, an_attempt, an_exchange
 
@@ -59,6 +60,10 @@ class Sent:
         self.upload = ClientUpload(self.exchange, body, self, lambda: self.events.append("done"))
         self.events: list[bytes | str] = []
         self.interrupted: list[Failure] = []
+        self.rates: list[RateWatch] = []
+
+    def watch_rate(self, watch: RateWatch) -> None:
+        self.rates.append(watch)
 
     def interrupt(self, failure: Failure) -> None:
         self.interrupted.append(failure)
