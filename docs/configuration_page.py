@@ -104,7 +104,8 @@ TABLES: tuple[tuple[str, type[Model]], ...] = (
 """The tables of the file in its order; those that inherit have a section of their own."""
 
 _ALREADY_SAID = re.compile(
-    r"(?:(?:Duration|Size/duration|Size|Number|Path|Token|Host name|Field name|Table|Array(?: of [a-z ]+)?)(?: or \"off\")?|Required"
+    r"(?:(?:Duration|Size/duration|Size|Number|Path|Token|Host name|Field name|Table|Array(?: of [a-z ]+)?)"
+    r"(?: or \"off\")?|Required"
     r"|Default (?:\"[^\"]*\"|[\w.-]+)|Default: any|Default none)\.$"
 )
 
