@@ -96,7 +96,15 @@ class Applications:
 
     def _snapshots(self) -> list[dict[str, object]]:
         now = time.monotonic()
-        return [each.snapshot(now) for each in self._endpoints.values()]
+        return [each.snapshot(now) | self._pressure(name) for name, each in self._endpoints.items()]
+
+    def _pressure(self, upstream: str) -> dict[str, object]:
+        """Return how full an upstream is by its own limit, and how many retries its budget refused."""
+        slots = self._concurrency.of("upstream", upstream)
+        limit = None
+        if slots is not None:
+            limit = {"allowed": slots.allowed, "running": slots.running, "waiting": slots.waiting}
+        return {"limit": limit, "retries_refused": self._budgets[upstream].refused}
 
     def _wanted_checks(self, plan: GatewayPlan) -> dict[Hashable, Check]:
         """Return a check for each endpoint that is to be asked, by all that makes it another one when it changes."""

@@ -322,4 +322,18 @@ def test_upstreams_are_shown_to_operators_without_secrets(
     assert 0 < first["first_byte_p50_ms"] <= first["first_byte_p95_ms"] < 5000
     assert first["health"] is None
     assert "4711" not in answer.text
+    assert (upstream["limit"], upstream["retries_refused"]) == (None, 0)
     assert running.admin("/-/upstreams", "POST").status == 405
+
+
+def test_the_limit_of_an_upstream_is_shown_with_who_runs_and_who_waits(
+    gateway: StartGateway, services: tuple[Service, Service]
+) -> None:
+    """Whoever wonders why requests wait finds the answer beside the endpoints."""
+    running = gateway(upstream_of(services[0].url, limits={"max_concurrent": 1, "max_queued": 5}))
+    with RudeClient(running.address) as first, RudeClient(running.address) as second:
+        first.get("/stream").read_until_head()
+        second.get("/stream")
+
+        wait_until(lambda: shown(running)["limit"] == {"allowed": 1, "running": 1, "waiting": 1}, 5, "one that waits")
+    wait_until(lambda: shown(running)["limit"] == {"allowed": 1, "running": 0, "waiting": 0}, 5, "both to be gone")
