@@ -63,13 +63,17 @@ def _running(name: str, command: list[str], port: int, directory: Path, **enviro
         processes.end(process, timeout=3)
 
 
+def stamping_upstream(port: int, directory: Path) -> contextlib.AbstractContextManager[Target]:
+    """Run the upstream that all targets stand in front of."""
+    return _running("direct", [sys.executable, str(_HERE / "stamping_upstream.py"), str(port)], port, directory)
+
+
 @contextlib.contextmanager
 def targets(directory: Path) -> Iterator[list[Target]]:
     """Start them all; the first is the upstream, asked directly. nginx is left out where it is not installed."""
     with ExitStack() as stack:
         port = free_port()
-        script = str(_HERE / "stamping_upstream.py")
-        direct = stack.enter_context(_running("direct", [sys.executable, script, str(port)], port, directory))
+        direct = stack.enter_context(stamping_upstream(port, directory))
         upstream = f"http://127.0.0.1:{port}"
         gateway = stack.enter_context(Gateway(route_to(upstream), directory / "gateway"))
         found = [direct, Target("slowgate", gateway.address, gateway.pid)]

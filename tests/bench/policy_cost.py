@@ -1,0 +1,91 @@
+"""What policies cost: the same gateway with none configured, and with all of them, in one run.
+
+Run it as ``python tests/bench/policy_cost.py``; it prints CPU microseconds for a small request and for an event of a
+stream, and the ratio of the two gateways. Rounds alternate between them; the table shows medians.
+"""
+
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+
+from measuring import small_requests  # noqa: E402 - after the path is set
+from support.conditions import wait_until  # noqa: E402
+from support.crowd import Crowd, SlowChorus, may_open  # noqa: E402
+from support.gateway_process import Gateway, route_to  # noqa: E402
+from support.ports import free_port  # noqa: E402
+from targets import Target, stamping_upstream  # noqa: E402
+
+ROUNDS = 7
+REQUESTS = 1000
+STREAMS = 300
+EVENTS = 40
+PIECE = b"data: " + b"x" * 90 + b"\n\n"
+
+UPSTREAM = {
+    "balance": "least_outstanding",
+    "breaker": {},
+    "limits": {"max_concurrent": 1000, "fair_by": "header:X-Tenant"},
+}
+ROUTE = {
+    "retry": {"attempts": 3, "on": ["connect", "reset", 429, 503], "methods": ["GET", "POST"]},
+    "timeouts": {"min_rate": "10B/60s", "total": "10m"},
+    "limits": {"max_concurrent": 1000, "max_request_body": "10MiB", "priority": "high"},
+}
+
+
+def _gateways(stack: ExitStack, url: str, directory: Path) -> dict[str, Gateway]:
+    return {
+        "none": stack.enter_context(Gateway(route_to(url), directory / "none")),
+        "all": stack.enter_context(Gateway(route_to(url, upstream=UPSTREAM, **ROUTE), directory / "all")),
+    }
+
+
+def small() -> dict[str, float]:
+    """Return CPU microseconds of a small request through each."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        direct = stack.enter_context(stamping_upstream(free_port(), directory))
+        gateways = _gateways(stack, f"http://127.0.0.1:{direct.address[1]}", directory)
+        found: dict[str, list[float]] = {name: [] for name in gateways}
+        for _ in range(ROUNDS):
+            for name, running in gateways.items():
+                found[name].append(small_requests(Target(name, running.address, running.pid), REQUESTS)[1])
+        return {name: statistics.median(values) for name, values in found.items()}
+
+
+def event() -> dict[str, float]:
+    """Return CPU microseconds of an event in each, while ``STREAMS`` streams are open."""
+    found: dict[str, float] = {}
+    may_open(4 * STREAMS)
+    for name in ("none", "all"):
+        with ExitStack() as stack:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            upstream = stack.enter_context(SlowChorus())
+            running = _gateways(stack, upstream.url, directory)[name]
+            crowd = stack.enter_context(Crowd(running.address, PIECE))
+            for _ in range(STREAMS):
+                crowd.join()
+            wait_until(lambda upstream=upstream: upstream.streams == STREAMS, 60, "all streams")
+            target = Target(name, running.address, running.pid)
+            used = target.cpu_seconds()
+            for said in range(1, EVENTS + 1):
+                upstream.say(PIECE)
+                wait_until(crowd.all_heard(said), 30, "all clients to hear it")
+            found[name] = (target.cpu_seconds() - used) / (STREAMS * EVENTS) * 1e6
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    sys.stdout.write("| CPU µs | no policies | all policies | ratio |\n| --- | ---: | ---: | ---: |\n")
+    for what, measured in (("a small GET", small()), ("an event", event())):
+        ratio = measured["all"] / measured["none"]
+        sys.stdout.write(f"| {what} | {measured['none']:.1f} | {measured['all']:.1f} | {ratio:.2f} |\n")
+
+
+if __name__ == "__main__":
+    main()
