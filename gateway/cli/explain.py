@@ -76,7 +76,10 @@ class Explanation:
         self.hooks = [(build.__module__, build(exchange.route)) for build in ORDER]
         concurrency = Concurrency(time.monotonic)
         concurrency.adopt(found.plan)
-        self.hooks.append((Concurrency.__module__, next(iter(concurrency.hooks(exchange.route)), Hooks())))
+        limits = concurrency.hooks(exchange.route)  # One of each limit; what one of them does, the policy does.
+        queue, commit = ([each for hooks in limits if (each := getattr(hooks, phase))] for phase in ("queue", "commit"))
+        both = Hooks(queue=next(iter(queue), None), commit=next(iter(commit), None))
+        self.hooks.append((Concurrency.__module__, both))
         self.refusal = self._refusal()
 
     def lines(self) -> Iterator[str]:
