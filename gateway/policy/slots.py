@@ -127,6 +127,11 @@ class Slots:
         self._queue.bound = limit.max_queued
         self.hand_over(now)
 
+    def lift(self, now: float) -> None:
+        """There is no limit any more: everybody who waits has a turn."""
+        while self._queue:
+            self._lease(self._queue.pop(), now)
+
     def failure_when_late(self, now: float) -> Failure:
         """Return the failure of who waited too long."""
         return Failure(QUEUE_TIMEOUT, f"{self.called}: no slot became free in time", self._retry_after(now))
