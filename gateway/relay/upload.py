@@ -126,9 +126,7 @@ class ClientUpload:
 
     def _pieces(self) -> Iterator[bytes]:
         limit = self._exchange.route.max_request_body if self._exchange.route is not None else None
-        kept = bytes(self._kept)  # Of its own: what is kept may grow, or go, while this is sent.
-        for start in range(0, len(kept), _REPLAY_PIECE_BYTES):
-            yield kept[start : start + _REPLAY_PIECE_BYTES]
+        yield from self._replay()
         pieces = self._body.pieces()
         while True:
             self._awaiting_client = True
@@ -141,6 +139,11 @@ class ClientUpload:
                 raise FailureError(Failure(BODY_TOO_LARGE, f"more than {limit} octets"))
             self._keep(piece)
             yield piece
+
+    def _replay(self) -> Iterator[bytes]:
+        kept = self._kept  # It may be let go of while it is sent; it grows only behind that.
+        for start in range(0, len(kept), _REPLAY_PIECE_BYTES):
+            yield bytes(kept[start : start + _REPLAY_PIECE_BYTES])
 
     def _keep(self, piece: bytes) -> None:
         # One piece may arrive while it is being stopped, when it was decided already that there is a next attempt.

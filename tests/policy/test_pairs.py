@@ -306,6 +306,21 @@ def test_limit_that_a_reload_takes_away_lets_everybody_in() -> None:
     assert (slots.running, slots.waiting) == (0, 0)
 
 
+def test_limit_that_is_gone_stops_nobody_who_began_before() -> None:
+    """Whoever waited at another limit meanwhile asks the one that is gone, and need not wait at it."""
+    worker = Worker(a_paired_route(Limit(1, 0)))
+    running, late = an_exchange(), an_exchange()
+    worker.answer(running, a_reply())
+    spine, slots = worker.spine, worker.slots
+    worker.adopt(a_paired_route(None))
+    worker.spine = spine
+
+    assert worker.answer(late, a_reply()).reply.head.status == 200
+    for exchange in (running, late):
+        spine.finish(exchange)
+    assert (slots.running, slots.waiting) == (0, 0)
+
+
 def test_reload_between_two_attempts_leaves_both_accounts_right() -> None:
     """The exchange goes on with the endpoints that it began with; those that stay know of it, and forget it."""
     worker = Worker(a_paired_route(Limit(1, 5)))

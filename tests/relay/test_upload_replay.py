@@ -1,5 +1,6 @@
 """A request's body in a second attempt: what was kept first, then what still comes; or not at all."""
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -208,3 +209,20 @@ def test_replay_is_not_the_clients_turn() -> None:
     gevent.sleep(0.01)
     assert [failure for second in range(9, 13) if (failure := watch.look(float(second)))] != []
     sent.upload.stop()
+
+
+def test_replay_takes_no_memory_of_its_own() -> None:
+    """`retry.buffer` says what an exchange may take; a second copy for each attempt would be twice that."""
+    sent = Sent(ResumedBody(b"x" * (8 << 20)))
+    sent.exchange.replay_bytes = 8 << 20
+    sent.run(lambda piece: None)
+    sent.upload.stop()
+    tracemalloc.start()
+    try:
+        sent.run(lambda piece: None)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert sent.upload.replayable
+    assert peak_bytes < 1 << 20
