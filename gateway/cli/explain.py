@@ -120,6 +120,8 @@ class Explanation:
     def _timeouts(self, phase: str) -> Iterator[str]:
         from gateway.policy.timeouts import HOLDS_IN
 
+        if phase == "queue" and not any(hooks.queue is not None for _, hooks in self.hooks):
+            return  # Without a limit nobody waits, however long one might.
         held = [key for key, where in HOLDS_IN.items() if where == phase]
         if held:
             yield "  timeouts"

@@ -185,10 +185,11 @@ def test_limits_of_the_route_and_of_its_upstream_are_told_apart(tmp_path: Path) 
 
 
 def test_without_limits_nobody_waits(tmp_path: Path) -> None:
-    """The policy stands with those that have no effect."""
+    """The policy stands with those that have no effect, and no timeout is named that cannot pass."""
     output = run(tmp_path, "GET", "/api/x", "-H", "Host: a.example.com").stdout
 
-    assert "  concurrency" not in section(output, "queue")
+    assert not re.search(r"^queue$", output, re.M)
+    assert "timeouts.queue" not in output
     assert "  concurrency" in section(output, "without effect here")
 
 
