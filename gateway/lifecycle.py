@@ -138,6 +138,8 @@ class Spine:
                 if exchange.upload is not None:
                     exchange.upload.stop()  # Two attempts must not take octets of one body.
                 exchange.head_at = None  # The head that counts is still to come, and waited for with a deadline.
+                if attempt.give_up is not None:
+                    attempt.give_up()
                 pause(attempt.pause_seconds)
                 continue
             if reply is None:

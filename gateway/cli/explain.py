@@ -76,7 +76,10 @@ class Explanation:
         self.hooks = [(build.__module__, build(exchange.route)) for build in ORDER]
         concurrency = Concurrency(time.monotonic)
         concurrency.adopt(found.plan)
-        self.hooks.append((Concurrency.__module__, next(iter(concurrency.hooks(exchange.route)), Hooks())))
+        limits = concurrency.hooks(exchange.route)  # One of each limit; what one of them does, the policy does.
+        queue, commit = ([each for hooks in limits if (each := getattr(hooks, phase))] for phase in ("queue", "commit"))
+        both = Hooks(queue=next(iter(queue), None), commit=next(iter(commit), None))
+        self.hooks.append((Concurrency.__module__, both))
         self.refusal = self._refusal()
 
     def lines(self) -> Iterator[str]:
@@ -117,6 +120,8 @@ class Explanation:
     def _timeouts(self, phase: str) -> Iterator[str]:
         from gateway.policy.timeouts import HOLDS_IN
 
+        if phase == "queue" and not any(hooks.queue is not None for _, hooks in self.hooks):
+            return  # Without a limit nobody waits, however long one might.
         held = [key for key, where in HOLDS_IN.items() if where == phase]
         if held:
             yield "  timeouts"

@@ -1,5 +1,6 @@
 """One try at one endpoint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.exchange.failure import Failure
@@ -35,3 +36,5 @@ class Attempt:
     """Whether it is one of the tries that a route allows: one that only met an idle connection's close is not."""
     pause_seconds: float = 0.0
     """How long to wait before the next attempt; written by whoever judges that there is one."""
+    give_up: Callable[[], object] | None = None
+    """Called when another attempt is to follow, before the wait for it: nothing is under way here any more."""

@@ -12,12 +12,14 @@ from pydantic import AfterValidator, Field
 
 from gateway.config.model import Kind, Model
 from gateway.config.problem import Unacceptable
+from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT
 from gateway.exchange.message import ReplyHead
 from gateway.exchange.route import GatewayPlan, Limit, Route
 from gateway.grammar.counts import CountOrOff, RangeOrOff
 from gateway.grammar.tokens import is_token
+from gateway.policy.adaptive_limit import AdaptiveLimit
 from gateway.policy.fair_queue import Principal
 from gateway.policy.hooks import Hooks
 from gateway.policy.slots import Slots, Ticket
@@ -111,10 +113,15 @@ class Concurrency:
         self._slots: dict[tuple[str, str], Slots] = {}
 
     def adopt(self, plan: GatewayPlan) -> None:
-        """Have the limits of ``plan`` from now on. One whose numbers change keeps its leases and its queue."""
+        """Have the limits of ``plan`` from now on. One whose numbers change keeps its leases and its queue.
+
+        Who waits at one that is gone waits no longer.
+        """
         limits = {("upstream", name): upstream.limit for name, upstream in plan.upstreams.items()}
         limits |= {("route", route.name): route.limit for route in plan.routes}
         now, before, self._slots = self._clock(), self._slots, {}
+        for key in before.keys() - {key for key, limit in limits.items() if limit is not None}:
+            before[key].lift(now)
         for (kind, name), limit in limits.items():
             if limit is None:
                 continue
@@ -155,15 +162,28 @@ class Concurrency:
 def learn(slots: Slots, exchange: Exchange) -> bool:
     """Tell an adaptive limit what the last attempt took to its first byte; say whether the limit may have changed.
 
-    Failures that come quickly (a refused connection, an error status) say nothing about load and are left out.
+    Failures that come quickly (a refused connection, an error status) say nothing about load and are left out. Earlier
+    attempts count where the upstream pushed back: a retry that goes well must not hide that the first try did not.
     """
     if slots.adaptive is None or not exchange.attempts:
         return False
+    changed = [_learn_of_retried(slots, slots.adaptive, attempt) for attempt in exchange.attempts[:-1]]
+    return _learn_of_last(slots, slots.adaptive, exchange) or any(changed)
+
+
+def _learn_of_retried(slots: Slots, adaptive: AdaptiveLimit, attempt: Attempt) -> bool:
+    too_slow = attempt.failure is not None and attempt.failure.kind in _TOO_SLOW
+    if attempt.status not in _BUSY and not too_slow:
+        return False
+    return adaptive.pushed_back(attempt.started, attempt.ended or attempt.started, slots.running)
+
+
+def _learn_of_last(slots: Slots, adaptive: AdaptiveLimit, exchange: Exchange) -> bool:
     attempt, failure = exchange.attempts[-1], exchange.failure
     if attempt.status in _BUSY:
-        return slots.adaptive.pushed_back(attempt.started, exchange.head_at or attempt.started, slots.running)
+        return adaptive.pushed_back(attempt.started, exchange.head_at or attempt.started, slots.running)
     if failure is not None and failure.kind in _TOO_SLOW:
-        return slots.adaptive.pushed_back(attempt.started, attempt.started, slots.running)
+        return adaptive.pushed_back(attempt.started, attempt.started, slots.running)
     if attempt.status is None or attempt.status >= 500 or attempt.sent_at is None or exchange.head_at is None:
         return False
-    return slots.adaptive.first_byte(attempt.sent_at, exchange.head_at, slots.running)
+    return adaptive.first_byte(attempt.sent_at, exchange.head_at, slots.running)

@@ -5,7 +5,7 @@ lowest priority, those that the exchange has not tried yet before others; the ba
 available all are used as if nothing were known (it fails open): a wrong verdict must not become an outage.
 
 What is known belongs to one worker. Attempts under way are leases, by the attempt itself: each is given back once, by
-whatever comes first of a failure, the next attempt and the end of the exchange.
+whatever comes first of a failure, a verdict to try again and the end of the exchange.
 """
 
 from collections.abc import Callable, Iterator
@@ -94,9 +94,7 @@ class Endpoints:
 
     def select(self, exchange: Exchange, now: float) -> Endpoint:
         """Return where the next attempt of ``exchange`` goes. There is always somewhere."""
-        if exchange.attempts:
-            self._settle_answered(exchange, now)
-        if len(self.all) == 1 and self.all[0].available(now):
+        if len(self.all) == 1 and self._available(self.all[0], now):
             candidates = self.all
         else:
             tried = {each.endpoint for each in exchange.attempts if not went_stale(each)}
@@ -111,7 +109,9 @@ class Endpoints:
 
         def prepare(exchange: Exchange, attempt: Attempt) -> None:
             self._begin(attempt)
-            exchange.at_finish(lambda: self._end(exchange, attempt, clock()))
+            # An answer that is not taken is over at once, not behind the wait that it may have asked for.
+            attempt.give_up = lambda: self._end(exchange, attempt, clock())
+            exchange.at_finish(attempt.give_up)
 
         def judge(exchange: Exchange, attempt: Attempt) -> Verdict:
             if attempt.failure is not None:
@@ -137,13 +137,13 @@ class Endpoints:
         return {
             "name": self.upstream.name,
             "balance": self.upstream.balance,
-            "failing_open": not any(each.available(now) for each in self.all),
+            "failing_open": not any([self._available(each, now) for each in self.all]),
             "failed_open": self.failed_open,
             "endpoints": [_snapshot(each, now) for each in self.all],
         }
 
     def _candidates(self, tried: set[Endpoint], now: float) -> list[Known]:
-        available = [each for each in self.all if each.available(now)]
+        available = [each for each in self.all if self._available(each, now)]
         if not available:
             self.failed_open += 1
             if not self.failing_open and len(self.all) > 1:
@@ -155,6 +155,14 @@ class Endpoints:
         choice = [each for each in choice if each.endpoint not in tried] or choice
         lowest = min(each.priority for each in choice)
         return [each for each in choice if each.priority == lowest]
+
+    def _available(self, each: Known, now: float) -> bool:
+        """Say whether attempts should go there; a long probe may have become trusted since somebody asked last."""
+        era = each.breaker.era if each.breaker is not None else 0
+        available = each.available(now)
+        if each.breaker is not None and each.breaker.era != era:
+            self._changed(each, each.breaker, now)
+        return available
 
     def _begin(self, attempt: Attempt) -> None:
         known = next((each for each in self.all if each.endpoint == attempt.endpoint), None)
@@ -173,12 +181,6 @@ class Endpoints:
             if lease.passage is not None:
                 lease.passage.answered_at = at
 
-    def _settle_answered(self, exchange: Exchange, now: float) -> None:
-        """An earlier attempt that was answered, and not taken, is over: its connection has been closed."""
-        for attempt in exchange.attempts:
-            if attempt.status is not None:
-                self._end(exchange, attempt, now)
-
     def _end(self, exchange: Exchange, attempt: Attempt, now: float) -> None:
         lease = self._leases.pop(id(attempt), None)
         if lease is None:
@@ -194,8 +196,10 @@ class Endpoints:
             return  # There is none, or a reload has put another one in its place.
         era = breaker.era
         breaker.end(lease.passage, good, now)
-        if breaker.era == era:
-            return
+        if breaker.era != era:
+            self._changed(known, breaker, now)
+
+    def _changed(self, known: Known, breaker: Breaker, now: float) -> None:
         if breaker.until is None:
             known.started_at = now
             self._tell(known, "is used again")

@@ -200,8 +200,11 @@ def wait_or_refuse(retry: Retry, most: int, exchange: Exchange, attempt: Attempt
         return Refusal.RETRY_AFTER
     wait = asked + backoff_seconds(retry, made, chance)
     total = exchange.route.timeouts.total if exchange.route is not None else None
-    if total is not None and (attempt.ended or 0.0) + wait >= exchange.attempts[0].started + total:
-        return Refusal.TOTAL
+    if total is not None:
+        # The limit began with the wait for a turn, where there was one.
+        began = exchange.attempts[0].started - (exchange.queued_seconds or 0.0)
+        if (attempt.ended or 0.0) + wait >= began + total:
+            return Refusal.TOTAL
     return wait
 
 
@@ -212,7 +215,10 @@ def hooks(route: Route, budget: Budget | None = None, chance: Callable[[], float
         return Hooks()
     keeps = sends_twice(retry)
 
-    def admit(exchange: Exchange) -> None:
+    def prepare(exchange: Exchange, attempt: Attempt) -> None:
+        if len(exchange.attempts) > 1:
+            return
+        # Not before it has its turn: what waits in a queue, or is refused there, asks nothing of the upstream.
         spent.enter()
         exchange.at_finish(lambda: spent.leave(id(exchange), exchange.finished_at or 0.0))
         request = exchange.request
@@ -237,4 +243,4 @@ def hooks(route: Route, budget: Budget | None = None, chance: Callable[[], float
         attempt.pause_seconds = verdict
         return Verdict.RETRY
 
-    return Hooks(admit=admit, judge=judge)
+    return Hooks(prepare=prepare, judge=judge)

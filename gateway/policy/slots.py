@@ -6,6 +6,7 @@ next in the same step; there is no moment in which it belongs to nobody while so
 """
 
 import itertools
+import sys
 from collections.abc import Callable
 from enum import Enum
 
@@ -126,6 +127,10 @@ class Slots:
         self.limit = limit
         self._queue.bound = limit.max_queued
         self.hand_over(now)
+
+    def lift(self, now: float) -> None:
+        """There is no limit any more: everybody who waits has a turn, and so has who comes late to ask for one."""
+        self.adopt(Limit(sys.maxsize, 0), now)
 
     def failure_when_late(self, now: float) -> Failure:
         """Return the failure of who waited too long."""

@@ -71,7 +71,7 @@ class Interrupts:
             self._armed = False
             raise Interruption(ends)
         self._armed = True
-        self._limit = self._timeout = self.since = None
+        self._limit = self._timeout = self.since = self._rate = None
         self._stop_timer()
         if self._total_at is not None:
             self._arm(self._total_at - self._clock())

@@ -60,12 +60,14 @@ class ClientUpload:
         self._kept = bytearray()
         self._replayable = True
         self._awaiting_client = False
+        self._stopping = False
 
     def __repr__(self) -> str:
         return f"<ClientUpload {self._exchange.received_bytes}/{self.length}>"
 
     def start(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
         """Begin to send the body; see ``exchange.message.Upload``."""
+        self._awaiting_client = self._stopping = False
         if not self._kept and self._body.at_hand():
             self._run(write, finish)
         else:
@@ -77,6 +79,7 @@ class ClientUpload:
         pump, self._pump = self._pump, None
         if pump is not None and pump is not gevent.getcurrent():
             # Until it has ended it may still wait on the client's socket, which somebody else reads next.
+            self._stopping = True
             pump.kill()
 
     @property
@@ -123,9 +126,7 @@ class ClientUpload:
 
     def _pieces(self) -> Iterator[bytes]:
         limit = self._exchange.route.max_request_body if self._exchange.route is not None else None
-        kept = bytes(self._kept)  # Of its own: what is kept may grow, or go, while this is sent.
-        for start in range(0, len(kept), _REPLAY_PIECE_BYTES):
-            yield kept[start : start + _REPLAY_PIECE_BYTES]
+        yield from self._replay()
         pieces = self._body.pieces()
         while True:
             self._awaiting_client = True
@@ -139,8 +140,15 @@ class ClientUpload:
             self._keep(piece)
             yield piece
 
+    def _replay(self) -> Iterator[bytes]:
+        kept = self._kept  # It may be let go of while it is sent; it grows only behind that.
+        for start in range(0, len(kept), _REPLAY_PIECE_BYTES):
+            yield bytes(kept[start : start + _REPLAY_PIECE_BYTES])
+
     def _keep(self, piece: bytes) -> None:
-        if self._replayable and len(self._kept) + len(piece) <= self._exchange.replay_bytes:
+        # One piece may arrive while it is being stopped, when it was decided already that there is a next attempt.
+        room = self._stopping or len(self._kept) + len(piece) <= self._exchange.replay_bytes
+        if self._replayable and room:
             self._kept += piece
         else:
             self._replayable = False

@@ -185,8 +185,19 @@ def test_limits_of_the_route_and_of_its_upstream_are_told_apart(tmp_path: Path) 
 
 
 def test_without_limits_nobody_waits(tmp_path: Path) -> None:
-    """The policy stands with those that have no effect."""
+    """The policy stands with those that have no effect, and no timeout is named that cannot pass."""
     output = run(tmp_path, "GET", "/api/x", "-H", "Host: a.example.com").stdout
 
-    assert "  concurrency" not in section(output, "queue")
+    assert not re.search(r"^queue$", output, re.M)
+    assert "timeouts.queue" not in output
     assert "  concurrency" in section(output, "without effect here")
+
+
+def test_limit_that_finds_itself_is_told_where_it_learns(tmp_path: Path) -> None:
+    """Also where it is the upstream's, beside one of the route that stands."""
+    text = TEXT.replace("keep_host = true", "limits = { adaptive = { min = 2, max = 9 } }")
+    text += "limits = { max_concurrent = 2 }\n"
+    output = run(tmp_path, "GET", "/api/x", "-H", "Host: a.example.com", text=text).stdout
+
+    assert "  concurrency" in section(output, "queue")
+    assert "  concurrency" in section(output, "commit")

@@ -36,6 +36,9 @@ class World:
     def begin(self, exchange: Exchange | None = None) -> tuple[Exchange, Attempt]:
         """Select and prepare the next attempt."""
         exchange = exchange or an_exchange()
+        for earlier in exchange.attempts[-1:]:
+            assert earlier.give_up is not None
+            earlier.give_up()
         attempt = Attempt(self.endpoints.select(exchange, self.now), started=self.now)
         exchange.attempts.append(attempt)
         hooks = self.endpoints.hooks(lambda: self.now)

@@ -236,7 +236,7 @@ def test_policy_that_is_off_costs_nothing(retry: Retry, endpoints: int) -> None:
     """One try, nothing to try again after, or the default with one endpoint: no hook at all."""
     made = hooks(a_retrying_route(retry, endpoints))
 
-    assert (made.admit, made.judge) == (None, None)
+    assert (made.prepare, made.judge) == (None, None)
 
 
 def test_default_tries_another_endpoint_after_a_refused_connect() -> None:
@@ -274,7 +274,7 @@ def test_budget_that_is_spent_refuses_and_gives_back_at_the_end() -> None:
     verdicts = []
     exchanges = [an_exchange_with(ended(503)) for _ in range(ALWAYS_ALLOWED + 1)]
     for exchange in exchanges:
-        assert made.admit(exchange) is None
+        assert made.prepare(exchange, exchange.attempts[0]) is None
         verdicts.append(made.judge(exchange, exchange.attempts[0]))
 
     assert verdicts == [Verdict.RETRY] * ALWAYS_ALLOWED + [Verdict.TAKE]
@@ -292,7 +292,7 @@ def test_request_that_was_not_sent_needs_no_budget() -> None:
 
     for _ in range(10 * ALWAYS_ALLOWED):
         exchange = an_exchange_with(ended(CONNECT_REFUSED))
-        made.admit(exchange)
+        made.prepare(exchange, exchange.attempts[0] if exchange.attempts else an_attempt())
         assert made.judge(exchange, exchange.attempts[0]) is Verdict.RETRY
 
 
@@ -301,7 +301,7 @@ def test_retry_is_under_way_until_its_attempt_is_judged() -> None:
     budget = Budget()
     made = hooks(a_retrying_route(), budget)
     exchange = an_exchange_with(ended(503))
-    made.admit(exchange)
+    made.prepare(exchange, exchange.attempts[0] if exchange.attempts else an_attempt())
     made.judge(exchange, exchange.attempts[0])
     assert "1 retries" in repr(budget)
 
@@ -330,7 +330,7 @@ def test_body_is_kept_only_where_it_could_be_sent_again(
     made = hooks(a_retrying_route(retry))
     exchange = an_exchange(a_request(method, body_length=body_length), a_route())
 
-    made.admit(exchange)
+    made.prepare(exchange, exchange.attempts[0] if exchange.attempts else an_attempt())
 
     assert exchange.replay_bytes == kept
 

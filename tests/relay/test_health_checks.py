@@ -110,3 +110,18 @@ def test_first_check_comes_at_a_moment_of_its_own() -> None:
     checks.stop()
 
     assert early < 20
+
+
+def test_check_goes_on_where_its_result_was_not_taken(caplog: pytest.LogCaptureFixture) -> None:
+    """A defect in who is told is logged; the endpoint must not stay as it was judged last for ever."""
+    checks, told = HealthChecks(), list[str | None]()
+
+    def tell(why: str | None) -> None:
+        told.append(why)
+        raise ZeroDivisionError
+
+    checks.adopt({"a": Check(0.001, 0.05, lambda: None, tell)})
+    wait_for(lambda: len(told) >= 2)
+    checks.stop()
+
+    assert "was not taken" in caplog.text

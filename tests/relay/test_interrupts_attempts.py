@@ -14,10 +14,12 @@ from gateway.exchange.failure import (
     FIRST_BYTE_TIMEOUT,
     IDLE_TIMEOUT,
     TOTAL_TIMEOUT,
+    UPLOAD_RATE_TIMEOUT,
     Failure,
     Interruption,
 )
 from gateway.relay.interrupts import Interrupts
+from gateway.relay.rate_watch import RateWatch
 
 GONE = Failure(CLIENT_GONE)
 
@@ -128,3 +130,18 @@ def test_late_end_of_an_attempt_does_not_hit_the_next() -> None:
     waiting.between = late
 
     assert waiting.kind() is FIRST_BYTE_TIMEOUT
+
+
+def test_rate_of_the_last_attempt_is_not_watched_any_more() -> None:
+    """Its upload has ended; what it was asked for is not asked of the pause."""
+
+    def prepare(interrupts: Interrupts) -> None:
+        interrupts.limit_total(0.1)
+        interrupts.enter(CONNECT_TIMEOUT, 0.01)
+        interrupts.watch_rate(RateWatch(UPLOAD_RATE_TIMEOUT, (1, 0.02), lambda: 0, lambda: True))
+
+    waiting = Attempts(prepare, 0.0)
+    waiting.between = lambda interrupts: None
+
+    assert waiting.kind() is FIRST_BYTE_TIMEOUT
+    assert waiting.interrupts is not None and waiting.interrupts._rate is None

@@ -1,12 +1,15 @@
 """A request's body in a second attempt: what was kept first, then what still comes; or not at all."""
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
 from gevent.event import Event
 from support.exchanges import an_attempt
-from support.uploads import PATIENCE_SECONDS, ListedBody, Sent
+from support.uploads import PATIENCE_SECONDS, ListedBody, Sent, route_with
+
+from gateway.exchange.route import Timeouts
 
 
 class ResumedBody(ListedBody):
@@ -167,3 +170,59 @@ def test_large_replay_goes_up_in_pieces() -> None:
 
     assert [len(event) for event in events if isinstance(event, bytes)] == [65536, 65536, 65536, 3392]
     assert joined(events) == b"x" * 100_000 + b"y" * 100_000
+
+
+def test_piece_that_comes_while_the_upload_is_stopped_is_kept() -> None:
+    """It was decided already that all can be sent again: one piece more than the bound is better than one lost."""
+    more = Event()
+    sent = Sent(ResumedBody(b"one", more, b"two", b"three"))
+    sent.exchange.replay_bytes = 3
+    sent.start()
+    gevent.sleep(0)
+    assert sent.upload.replayable
+
+    more.set()  # The upload wakes up before it is killed.
+    sent.upload.stop()
+
+    assert sent.exchange.received_bytes > 3
+    assert joined(again(sent)) == b"onetwothree"
+
+
+def test_replay_is_not_the_clients_turn() -> None:
+    """A client that was waited for when the first attempt ended is not to blame while an upstream takes the replay."""
+    more, taking = Event(), Event()
+    route = route_with()
+    object.__setattr__(route, "timeouts", Timeouts(min_rate=(10, 4.0)))
+    sent = Sent(ResumedBody(b"one", more, b"two"), route)
+    sent.exchange.replay_bytes = 100
+    sent.start()
+    gevent.sleep(0)
+    sent.upload.stop()
+    sent.exchange.attempts.append(an_attempt())
+    sent.start(lambda piece: taking.wait(PATIENCE_SECONDS) and None)
+    gevent.sleep(0)
+    watch = sent.rates[-1]
+    watch.begin(0.0)
+
+    assert [watch.look(float(second)) for second in range(1, 9)] == [None] * 8
+    taking.set()
+    gevent.sleep(0.01)
+    assert [failure for second in range(9, 13) if (failure := watch.look(float(second)))] != []
+    sent.upload.stop()
+
+
+def test_replay_takes_no_memory_of_its_own() -> None:
+    """`retry.buffer` says what an exchange may take; a second copy for each attempt would be twice that."""
+    sent = Sent(ResumedBody(b"x" * (8 << 20)))
+    sent.exchange.replay_bytes = 8 << 20
+    sent.run(lambda piece: None)
+    sent.upload.stop()
+    tracemalloc.start()
+    try:
+        sent.run(lambda piece: None)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert sent.upload.replayable
+    assert peak_bytes < 1 << 20
