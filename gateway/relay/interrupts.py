@@ -97,11 +97,22 @@ class Interrupts:
 
     def enter(self, timeout: Kind | None, seconds: float | None) -> None:
         """Begin a phase that may last ``seconds`` and fails as ``timeout``; None for one without a limit."""
+        if self.failure is not None and self.failure.kind is self._timeout:
+            self._forgive()
         self._timeout = timeout
         self._limit = seconds
         self.since = now = self._clock()
         if seconds is not None and (self._timer is None or self._fires_at > now + seconds):
             self._arm(seconds)
+
+    def _forgive(self) -> None:
+        """Drop a timeout that was found but not thrown yet: what it waited for came in the same turn of the loop."""
+        if not self._armed:
+            return
+        self.failure, self._final = self._final, None
+        self._stop_timer()
+        if self._total_at is not None:
+            self._arm(self._total_at - self._clock())
 
     def watch_rate(self, watch: RateWatch | None) -> None:
         """Look at ``watch`` now and then, from now on, and end the exchange when it fails. One at a time, or none."""

@@ -159,6 +159,41 @@ def test_each_wait_of_a_phase_counts_from_its_own_beginning() -> None:
     assert 0.055 < seconds < 1.0
 
 
+def test_wait_that_ends_in_the_moment_of_its_timeout_was_in_time() -> None:
+    """The deadline that was found, and not thrown yet, is dropped; the next phase has its own."""
+
+    def tie(interrupts: Interrupts) -> None:
+        interrupts.enter(FIRST_BYTE_TIMEOUT, 60)
+        interrupts.interrupt(Failure(FIRST_BYTE_TIMEOUT))
+        interrupts.enter(IDLE_TIMEOUT, 0.05)
+
+    assert Waiting(tie).kind() is IDLE_TIMEOUT
+
+
+def test_total_time_still_holds_behind_a_timeout_that_was_dropped() -> None:
+    """Nothing else is forgiven with it."""
+
+    def tie(interrupts: Interrupts) -> None:
+        interrupts.limit_total(0.05)
+        interrupts.enter(FIRST_BYTE_TIMEOUT, 60)
+        interrupts.interrupt(Failure(FIRST_BYTE_TIMEOUT))
+        interrupts.enter(None, None)
+
+    assert Waiting(tie).kind() is TOTAL_TIMEOUT
+
+
+def test_client_that_left_in_the_same_moment_is_not_forgiven() -> None:
+    """What came in time is for nobody any more."""
+
+    def tie(interrupts: Interrupts) -> None:
+        interrupts.enter(FIRST_BYTE_TIMEOUT, 60)
+        interrupts.interrupt(Failure(FIRST_BYTE_TIMEOUT))
+        interrupts.interrupt(GONE)
+        interrupts.enter(None, None)
+
+    assert Waiting(tie).kind() is CLIENT_GONE
+
+
 def test_nobodys_silence_counts_while_it_is_somebody_elses_turn() -> None:
     """While the client takes a chunk (``since`` is None) the upstream is not late; afterwards it can be again."""
 
