@@ -1,7 +1,7 @@
 """The files of one configuration as one: where each value of the joined model came from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from gateway.config.document import Document
@@ -85,6 +85,21 @@ class Sources:
         if where is None:
             return ""
         return f" on line {where.line}" if self.origin(other)[0].name == where.file else f" at {where}"
+
+    def left_out(self, array: str) -> Iterator[tuple[Document, Path, Mapping[str, object]]]:
+        """Yield the tables of the top-level ``array`` that the model lacks, because something in them was wrong.
+
+        Each with its document and its path there, both as the file counts.
+        """
+        for document in (self.main, *self.included):
+            stayed = document.kept.get((array,))
+            tables = document.data.get(array)
+            if stayed is None or not isinstance(tables, tuple):
+                continue
+            as_written = replace(document, kept={})
+            for index, table in enumerate(tables):
+                if index not in stayed and isinstance(table, dict):
+                    yield as_written, (array, index), table
 
     def keys(self, table: str) -> set[str]:
         """Return the keys of the top-level table called ``table`` in any of the files, also of wrong values."""

@@ -6,6 +6,7 @@ order does not matter.
 
 from collections.abc import Iterator, Mapping
 
+from gateway.config.document import Document
 from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity, quoted
 from gateway.config.sources import Sources
@@ -34,14 +35,22 @@ def upstreams_exist(settings: Settings, sources: Sources) -> Problems:
     names = sorted({*settings.upstreams, *sources.keys("upstreams")})
     for index, route in enumerate(settings.routes):
         if route.upstream not in names:
-            path: Path = ("routes", index, "upstream")
-            listed = ", ".join(names[:_LISTED_NAMES]) + (", …" if len(names) > _LISTED_NAMES else "")
-            there_are = f"there are: {listed}" if names else "there are none; write [upstreams.NAME] with endpoints"
-            yield sources.problem(
-                path,
-                f"no upstream {sources.shown(route.upstream, path)}; {there_are}",
-                suggestion=None if sources.hides(path) else closest(route.upstream, names),
-            )
+            yield _no_upstream(sources, ("routes", index, "upstream"), route.upstream, names)
+    # Something else was wrong with these, which must not hide that their upstream is wrong too.
+    for document, at, route_as_written in sources.left_out("routes"):
+        name = route_as_written.get("upstream")
+        if isinstance(name, str) and name not in names:
+            yield _no_upstream(document, (*at, "upstream"), name, names)
+
+
+def _no_upstream(written: Sources | Document, path: Path, name: str, names: list[str]) -> Problem:
+    listed = ", ".join(names[:_LISTED_NAMES]) + (", …" if len(names) > _LISTED_NAMES else "")
+    there_are = f"there are: {listed}" if names else "there are none; write [upstreams.NAME] with endpoints"
+    return written.problem(
+        path,
+        f"no upstream {written.shown(name, path)}; {there_are}",
+        suggestion=None if written.hides(path) else closest(name, names),
+    )
 
 
 def names_are_unique(settings: Settings, sources: Sources) -> Problems:
