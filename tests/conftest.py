@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support.certificates import TlsFiles, make_tls_files
 from support.demo_process import DemoUpstream
-from support.gateway_process import Gateway
+from support.gateway_process import Gateway, in_own_directories
 from support.scripted_upstream import Script, ScriptedUpstream
 
 # How long an example takes says something about the machine, not about the code.
@@ -43,14 +43,7 @@ def scripted_upstream() -> Iterator[StartUpstream]:
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[StartGateway]:
     """Start gateways of a test's own: ``gateway(toml, server={...}, tls=...)``. They end with the test."""
-    with ExitStack() as stack:
-        started = 0
-
-        def start(toml: str, **options: Any) -> Gateway:
-            nonlocal started
-            started += 1
-            return stack.enter_context(Gateway(toml, tmp_path / f"gateway-{started}", **options))
-
+    with in_own_directories(Gateway, tmp_path) as start:
         yield start
 
 

@@ -54,7 +54,6 @@ class Gate:
         exchange = exchange_of(environ, self.forwarding, clock())
         flask.g.exchange = exchange
         interrupts = Interrupts(clock)
-        exchange.at_finish(interrupts.disarm)
         finish = self._finish(interrupts)
         try:
             exchange.at_finish(self.live.enter(exchange, interrupts))
@@ -99,8 +98,7 @@ class Gate:
         def open_(exchange: Exchange, attempt: Attempt) -> Reply:
             assert exchange.route is not None
             timeouts: Timeouts = exchange.route.timeouts
-            if len(exchange.attempts) == 1:
-                interrupts.limit_total(timeouts.total)
+            interrupts.limit_total(timeouts.total)
             watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
             return self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
 

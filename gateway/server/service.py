@@ -38,6 +38,7 @@ class Service:
     def listeners(self, worker: Any) -> list[Listener]:
         """Return one listener for each of the worker's sockets: the data listeners, then the admin listener."""
         applications = self._applications
+        context = _tls(self._settings)
         data_count = len(self._settings.server.listen)
         data, admin = worker.sockets[:data_count], worker.sockets[data_count:]
         served: list[tuple[Any, Any, list[Listener]]] = [(sock, applications.data, self._data) for sock in data]
@@ -49,7 +50,7 @@ class Service:
                 application=application,
                 is_draining=lambda: self.live.draining,
                 record_refusal=applications.record_refusal,
-                manner=_manner(self._settings, _tls(self._settings) if group is self._data else None),
+                manner=_manner(self._settings, context if group is self._data else None),
             )
             group.append(listener)
         return self._data + self._admin

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.demo_process import DemoUpstream
-from support.gateway_process import Gateway, route_to, toml_table
+from support.gateway_process import Gateway, in_own_directories, route_to, toml_table
 from support.ports import free_port
 from support.scripted_upstream import Script, ScriptedUpstream
 from support.tap import Stage
@@ -86,14 +86,7 @@ def session_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartG
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[StartGateway]:
     """Start faultless gateways of a test's own: ``gateway(toml, server={...}, tls=...)``."""
-    with ExitStack() as stack:
-        started = 0
-
-        def start(toml: str, **options: Any) -> Gateway:
-            nonlocal started
-            started += 1
-            return stack.enter_context(faultless(toml, tmp_path / f"gateway-{started}", **options))
-
+    with in_own_directories(faultless, tmp_path) as start:
         yield start
 
 

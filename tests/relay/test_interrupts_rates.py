@@ -4,7 +4,7 @@ import time
 
 import gevent
 import pytest
-from support.waiting import PATIENCE_SECONDS, Waiting
+from support.waiting import PATIENCE_SECONDS, Waiting, interrupted_since
 
 from gateway.exchange.failure import (
     CLIENT_GONE,
@@ -51,21 +51,16 @@ def test_drip_is_ended_although_no_wait_of_it_is_too_long(idle: float | None) ->
 def test_stream_above_the_rate_goes_on_until_it_falls_silent() -> None:
     """Looking at the rate does not put off the deadline of the phase."""
 
-    def run() -> tuple[float, Kind]:
+    def begin(interrupts: Interrupts) -> float:
         octets = [0]
-        interrupts = Interrupts(time.monotonic)
         interrupts.enter(IDLE_TIMEOUT, 0.05)
         interrupts.watch_rate(RateWatch(RATE_TIMEOUT, (100, 60.0), lambda: octets[0], lambda: True))
         for _ in range(10):
             gevent.sleep(0.02)
             interrupts.since = began = time.monotonic()
-        try:
-            gevent.sleep(PATIENCE_SECONDS)
-        except Interruption as interruption:
-            return time.monotonic() - began, interruption.failure.kind
-        raise AssertionError("not interrupted")
+        return began
 
-    seconds, kind = gevent.spawn(run).get(timeout=PATIENCE_SECONDS)
+    seconds, kind = interrupted_since(begin)
     assert kind is IDLE_TIMEOUT
     assert 0.045 < seconds < 1.0
 

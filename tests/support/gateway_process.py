@@ -1,12 +1,14 @@
 """The real gateway in a process of its own: written down as `gateway.toml`, started, watched and stopped."""
 
+import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -206,6 +208,18 @@ class Gateway:
         if self._process is None:
             return 0
         return processes.end(self._process, signal.SIGTERM, timeout)
+
+
+@contextlib.contextmanager
+def in_own_directories(make: Callable[..., Gateway], directory: Path) -> Iterator[Callable[..., Gateway]]:
+    """Lend a starter of gateways, ``start(toml, **options)``; each that ``make`` makes has a directory of its own."""
+    with contextlib.ExitStack() as stack:
+        numbers = itertools.count(1)
+
+        def start(toml: str, **options: Any) -> Gateway:
+            return stack.enter_context(make(toml, directory / f"gateway-{next(numbers)}", **options))
+
+        yield start
 
 
 class AdminAnswer:

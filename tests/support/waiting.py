@@ -11,6 +11,20 @@ from gateway.relay.interrupts import Interrupts
 PATIENCE_SECONDS = 5.0
 
 
+def interrupted_since(begin: Callable[[Interrupts], float]) -> tuple[float, Kind]:
+    """Wait behind ``begin``, which returns when the wait began; return how long it lasted, and what ended it."""
+
+    def run() -> tuple[float, Kind]:
+        began = begin(Interrupts(time.monotonic))
+        try:
+            gevent.sleep(PATIENCE_SECONDS)
+        except Interruption as interruption:
+            return time.monotonic() - began, interruption.failure.kind
+        raise AssertionError("not interrupted")
+
+    return gevent.spawn(run).get(timeout=PATIENCE_SECONDS)
+
+
 class Waiting:
     """An exchange in a greenlet of its own that waits for ever, or for as long as it is told."""
 
