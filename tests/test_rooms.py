@@ -34,7 +34,7 @@ class Room:
 ROOMS = {
     # Know nothing of ours.
     "exchange": Room(),
-    "formats": Room(),
+    "formats": Room(ours=("exchange",)),  # marks are values of an exchange
     "config": Room(theirs=("pydantic", "pydantic_core")),
     "demo": Room(theirs=("flask", "werkzeug", "gevent", "click")),  # a program of its own, run beside the gateway
     # Know what an exchange is.
@@ -43,7 +43,7 @@ ROOMS = {
     "recording": Room(ours=("exchange",), theirs=("gevent",)),
     "observe": Room(ours=("exchange",)),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
-    "policy": Room(ours=("config", "exchange", "grammar"), theirs=("pydantic",)),
+    "policy": Room(ours=("config", "exchange", "formats", "grammar"), theirs=("pydantic",)),
     # The spine knows policies only as callables.
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),

@@ -21,6 +21,7 @@ from gateway.exchange.failure import INTERNAL, Failure
 from gateway.exchange.message import Reply
 from gateway.exchange.route import Forwarding, Timeouts
 from gateway.lifecycle import Spine
+from gateway.policy.watching import watched
 from gateway.relay.client_watch import ClientWatch
 from gateway.relay.interrupts import Interrupts
 from gateway.relay.live import Live
@@ -100,7 +101,9 @@ class Gate:
             timeouts: Timeouts = exchange.route.timeouts
             interrupts.limit_total(timeouts.total)
             watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
-            return self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
+            reply = self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
+            watched(exchange, reply, time.monotonic)
+            return reply
 
         return open_
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import Failure
+from gateway.exchange.marks import Marks
 from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
+from gateway.exchange.wire import Wire
 
 if TYPE_CHECKING:
     from gateway.exchange.route import Route
@@ -51,6 +53,20 @@ class Exchange:
     """Whether every octet of the request's body was read from the client."""
     replay_bytes: int = 0
     """Octets of the request's body to keep, so that a further attempt can send them again."""
+    marks: Marks | None = None
+    """What was seen in the upstream's body; None where nobody watches it."""
+    unwatched: str | None = None
+    """Why a body that should have been watched was not, in words."""
+    wire: Wire | None = None
+    """How pings and error frames may be put into what goes out; None where they may not."""
+    early: bool = False
+    """Whether the head went out before the upstream had answered."""
+    first_frame_at: float | None = None
+    """When the first meaningful frame was there."""
+    stalls: int = 0
+    """Silences of the upstream longer than its route calls a stall."""
+    pings: int = 0
+    """How often a ping was sent to the client."""
     not_retried: str | None = None
     """Why an attempt that the route retries was not followed by another."""
     _releases: list[Callable[[], object]] = field(default_factory=list)

@@ -115,6 +115,12 @@ IDLE_TIMEOUT = Kind("idle_timeout", _UP, 504, "connection_read_timeout", "Upstre
 RATE_TIMEOUT = Kind("rate_timeout", _UP, 504, "connection_read_timeout", "Upstream below the minimum rate")
 BODY_CUT = Kind("body_cut", _UP, 502, "http_response_incomplete", "Upstream body ended early")
 BODY_INVALID = Kind("body_invalid", _UP, 502, "http_protocol_error", "Upstream body framing broken")
+ANSWER_UNFINISHED = Kind("answer_unfinished", _UP, 502, "http_response_incomplete", "Upstream answer not finished")
+ANSWER_MALFORMED = Kind("answer_malformed", _UP, 502, "http_protocol_error", "Upstream answer not in its format")
+IN_BAND_ERROR = Kind("in_band_error", _UP, 502, "http_protocol_error", "Upstream told an error in its answer")
+FIRST_FRAME_TIMEOUT = Kind(
+    "first_frame_timeout", _UP, 504, "http_response_timeout", "Upstream sent nothing that means anything in time"
+)
 
 KINDS: tuple[Kind, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Kind))
 """Every kind, in the order above; the documentation's table of failures is made from it."""

@@ -17,6 +17,8 @@ class Timeouts:
     write: float | None = 60.0
     upload: float | None = 60.0
     queue: float | None = 10.0
+    first_frame: float | None = None
+    """From the request's last octet to the first meaningful frame."""
     min_rate: tuple[int, float] | None = None
     """Octets that must have moved in a window of so many seconds."""
 
@@ -54,6 +56,36 @@ class Retry:
     """The longest Retry-After to wait for."""
     budget_share: float | None = 0.2
     """Retries as a share of the upstream's exchanges; None for any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What is known of a stream's meaning, and done about it. Times are seconds."""
+
+    format: str | None = None
+    """``auto`` (by media type) or the name of a format; None where nothing is watched."""
+    complete: str = "framing"
+    """Who says that an answer is whole: ``framing`` or ``terminal``."""
+    terminal: tuple[str, ...] = ()
+    """How plain SSE ends: ``event:NAME`` or ``data:TEXT``; empty where any end between two events will do."""
+    after_terminal: float | None = 2.0
+    """How long the upstream may take to end a body whose answer has ended."""
+    on_error: str = "abort"
+    """``abort`` or ``frame``."""
+    keepalive: float | None = None
+    """The silence of the upstream after which a ping is sent, again and again."""
+    grace: float | None = 10.0
+    """The silence after which a head is sent for an upstream that has not answered; None for never."""
+    stall: float = 10.0
+    """The silence that counts as a stall."""
+    on_disconnect: str = "cancel"
+    """``cancel`` or ``drain``."""
+    drain: float = 60.0
+    """How long to read on for the record once the client has left."""
+    peek: float | None = None
+    """How long to hold the head for the first meaningful frame; None where it goes out at once."""
+    peek_bytes: int = 65536
+    """Octets of the body to hold at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +204,7 @@ class Route:
     """For the exchanges of this route, besides that of its upstream."""
     priority: str = "normal"
     """Class in which its exchanges wait: high, normal or low."""
+    stream: Stream = field(default_factory=Stream)
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
 

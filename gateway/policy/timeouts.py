@@ -9,6 +9,7 @@ HOLDS_IN = {
     "upload": "open",
     "queue": "queue",
     "first_byte": "open",
+    "first_frame": "relay",
     "idle": "relay",
     "write": "relay",
     "min_rate": "relay",
@@ -26,6 +27,9 @@ class TimeoutsSettings(Model):
     first_byte: DurationOrOff = 60.0
     """Time from the request's last octet to the head of the answer. Duration or "off". Default "60s".
     Too short a value cuts off slow answers that would have come; the client gets 504."""
+    first_frame: DurationOrOff = None
+    """Time from the request's last octet to the first frame that carries some of the answer; `stream` must say its
+    format. Duration or "off". Default "off". An upstream's pings and preambles do not end the wait."""
     idle: DurationOrOff = 300.0
     """Longest silence between two pieces of the answer's body. Duration or "off". Default "300s".
     With "off" a stream whose upstream has died without closing stays open for ever."""
@@ -53,6 +57,7 @@ class TimeoutsSettings(Model):
             "timeouts": Timeouts(
                 connect=self.connect,
                 first_byte=self.first_byte,
+                first_frame=self.first_frame,
                 idle=self.idle,
                 total=self.total,
                 write=self.write,

@@ -11,6 +11,7 @@ from pydantic import Field
 from gateway.config.model import Model
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
+from gateway.policy.stream import StreamSettings
 from gateway.policy.timeouts import TimeoutsSettings
 
 OF_THE_TABLE_ITSELF = {"limits": frozenset({"max_concurrent", "adaptive", "max_queued"})}
@@ -33,6 +34,10 @@ class Policies(Model):
         examples=[{"attempts": 2, "on": ["connect", 429, 503], "methods": ["GET", "POST"]}],
     )
     """When an attempt is followed by another one. Table; keys left out are inherited."""
+    stream: StreamSettings = Field(
+        default_factory=StreamSettings, examples=[{"format": "openai", "complete": "terminal", "keepalive": "15s"}]
+    )
+    """What is known of the meaning of a stream, and done about it. Table; keys left out are inherited."""
 
 
 def nearest(*layers: M) -> M:
