@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import Failure
+from gateway.exchange.identity import Identity
 from gateway.exchange.marks import Marks
 from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
@@ -29,6 +30,8 @@ class Exchange:
     trusted_peer: bool = False
     """Whether the client is a configured peer whose forwarding fields are believed."""
     route: "Route | None" = None
+    identity: Identity | None = None
+    """Who asks; None where the route does not ask."""
     attempts: list[Attempt] = field(default_factory=list)
     reply: Reply | None = None
     failure: Failure | None = None
