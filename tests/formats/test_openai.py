@@ -161,12 +161,13 @@ def test_usage_is_read_wherever_it_is_said(data: bytes, usage: Usage | None) -> 
     assert fed(CHAT, CHAT_FINISH, data).marks.usage == usage
 
 
-def test_usage_that_grows_is_read_each_time() -> None:
+@pytest.mark.parametrize("counts", [(0, 1, 2), (1, 1, 2, 1)])
+def test_usage_said_again_and_again_is_read_each_time(counts: tuple[int, ...]) -> None:
     """Frames that say their usage are not taken for alike."""
-    format = OpenAi()
-    for count in range(3):
+    format = fed(b"\n")
+    for count in counts:
         format.feed(chunk(choice(content="a"), usage={"completion_tokens": count}))
-    assert format.marks.usage == Usage(None, 2)
+    assert format.marks.usage == Usage(None, counts[-1])
 
 
 def test_data_that_is_not_json_is_malformed_and_the_first_is_told() -> None:

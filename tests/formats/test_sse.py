@@ -46,6 +46,11 @@ def test_events_with_data_are_frames_and_comments_are_no_progress(data: bytes, f
     assert marks == Marks("sse", frames=frames, meaningful=frames, progress_bytes=len(data) - silent)
 
 
+def test_chunk_that_looks_like_one_event_may_be_two() -> None:
+    """A CR ends lines, too."""
+    assert fed(b"\n", b"data: a\r\rdata: b\n\n").marks.frames == 2
+
+
 @pytest.mark.parametrize(
     ("data", "boundary"),
     [
