@@ -82,6 +82,9 @@ def line(exchange: Exchange, now_iso: str) -> Record:
         "not_retried": exchange.not_retried,
         "peer": exchange.request.peer,
     }
+    if exchange.drained is not None:
+        record["drained"] = exchange.drained
+        record["drained_bytes"] = exchange.drained_bytes
     foreign = _upstream_request_id(exchange)
     if foreign is not None:
         record["upstream_request_id"] = foreign

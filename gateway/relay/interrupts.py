@@ -95,6 +95,17 @@ class Interrupts:
             self._total_at = self._clock() + seconds
             self._arm(seconds)
 
+    def end_within(self, seconds: float) -> bool:
+        """Let the whole exchange last ``seconds`` more at most; False where it is ending already."""
+        if not self._armed or self.failure is not None:
+            return False
+        ends_at = self._clock() + seconds
+        if self._total_at is None or ends_at < self._total_at:
+            self._total_at = ends_at
+            if self._timer is None or self._fires_at > ends_at:
+                self._arm(seconds)
+        return True
+
     def enter(self, timeout: Kind | None, seconds: float | None) -> None:
         """Begin a phase that may last ``seconds`` and fails as ``timeout``; None for one without a limit."""
         if self.failure is not None and self.failure.kind is self._timeout:
