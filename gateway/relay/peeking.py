@@ -20,9 +20,6 @@ from gateway.exchange.marks import InBandError, Marks
 from gateway.exchange.message import Chunks, Reply
 from gateway.relay.interrupts import Interrupts
 
-_NOTHING_MEANS_MORE = frozenset({"opaque", "csv"})
-"""Formats whose octets mean something from the first one on: nothing in them could be an error or a preamble."""
-
 
 def peek(
     exchange: Exchange, attempt: Attempt, reply: Reply, interrupts: Interrupts, clock: Callable[[], float]
@@ -35,9 +32,9 @@ def peek(
     route, marks = exchange.route, exchange.marks
     if route is None or route.stream.peek is None or marks is None or not 200 <= reply.head.status < 300:
         return
-    if exchange.request.method == "HEAD" or marks.format in _NOTHING_MEANS_MORE:
+    if exchange.request.method == "HEAD":
         return
-    held = Peeked(reply.chunks, marks, route.stream.peek_bytes, interrupts, clock)
+    held = Peeked(exchange, reply.chunks, marks, route.stream.peek_bytes, interrupts, clock)
     interrupts.enter(IDLE_TIMEOUT, route.timeouts.idle)
     try:
         held.read(route.stream.peek)
@@ -47,13 +44,12 @@ def peek(
             raise held.error
     except BaseException:
         attempt.head = reply.head
-        exchange.head_at = None  # The head that goes out is still to come.
+        exchange.head_at = exchange.first_byte_at = None  # What goes out is still to come.
+        exchange.longest_gap_seconds = 0.0
         held.close()
         raise
     interrupts.enter(None, None)
     reply.chunks = held
-    exchange.first_byte_at = held.first_at
-    exchange.longest_gap_seconds = max(exchange.longest_gap_seconds, held.longest_gap_seconds)
 
 
 def _told(error: InBandError, reply: Reply) -> Failure:
@@ -65,13 +61,20 @@ class Peeked:
     """A body of which some was read already: that comes first, then what a read under way brings, then the rest."""
 
     __slots__ = (
-        "_clock", "_held", "_interrupts", "_left", "_marks", "_over", "_reader", "_rest", "_since", "_source",
-        "_time_up", "error", "first_at", "longest_gap_seconds",
+        "_clock", "_exchange", "_held", "_interrupts", "_left", "_marks", "_over", "_reader", "_rest", "_since",
+        "_source", "_time_up", "error",
     )  # fmt: skip
 
     def __init__(
-        self, source: Chunks, marks: Marks, most_octets: int, interrupts: Interrupts, clock: Callable[[], float]
+        self,
+        exchange: Exchange,
+        source: Chunks,
+        marks: Marks,
+        most_octets: int,
+        interrupts: Interrupts,
+        clock: Callable[[], float],
     ) -> None:
+        self._exchange = exchange
         self._source = source
         self._marks = marks
         self._left = most_octets
@@ -85,9 +88,6 @@ class Peeked:
         self._since = clock()
         self.error: Exception | None = None
         """What its end was, where it was no good one."""
-        self.first_at: float | None = None
-        """When the first octet of the body was there."""
-        self.longest_gap_seconds = 0.0
 
     def read(self, seconds: float) -> None:
         """Read until enough was seen, and for ``seconds`` at most."""
@@ -114,20 +114,22 @@ class Peeked:
             self._over = True
             return True
         self._held.append(chunk)
-        if self._time_up:
-            return True  # The relay keeps the clocks now.
         self._note()
+        if self._time_up:
+            return True
         self._left -= len(chunk)
         marks = self._marks
         decided = marks.meaningful or marks.terminal or marks.error is not None or marks.malformed is not None
         return bool(decided) or self._left <= 0
 
     def _note(self) -> None:
-        now = self._clock()
-        if self.first_at is None:
-            self.first_at = now
-        self.longest_gap_seconds = max(self.longest_gap_seconds, now - self._since)
-        self._since = self._interrupts.since = now
+        exchange, now = self._exchange, self._clock()
+        if exchange.first_byte_at is None:
+            exchange.first_byte_at = now
+        exchange.longest_gap_seconds = max(exchange.longest_gap_seconds, now - self._since)
+        self._since = now
+        if not self._time_up:
+            self._interrupts.since = now  # Later it is the relay that says whose turn it is.
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the chunks as they came, and as they come."""

@@ -16,11 +16,10 @@ from gateway.settings import Settings
 from gateway.settings.policies import Policies, nearest
 
 Problems = Iterator[Problem]
-_NOTHING_TO_SEE = ("opaque", "csv")
 
 
 def peeks_can_act(settings: Settings, sources: Sources) -> Problems:
-    """A head is held for a format in which there is something to see, and not for longer than the exchange may last."""
+    """What is held has a bound where anything is held, and not for longer than the exchange may last."""
     for at, layer, routes in _layers(settings):
         given, streams = layer.stream.model_fields_set, [stream for stream, _ in routes]
         path = (*at, "stream", "peek")
@@ -28,9 +27,6 @@ def peeks_can_act(settings: Settings, sources: Sources) -> Problems:
             yield _warning(sources, (*at, "stream", "peek_bytes"), "cannot act: peek is off")
         if "peek" not in given or layer.stream.peek is None:
             continue
-        if all(stream.format in _NOTHING_TO_SEE for stream in streams):
-            message = f'cannot act: where format is "{streams[0].format}", every octet means something'
-            yield _warning(sources, path, message)
         totals = [timeouts.total for _, timeouts in routes]
         if all(total is not None and layer.stream.peek >= total for total in totals):
             message = f"cannot act: timeouts.total ends the exchange after {format_duration(totals[0] or 0.0)}"
