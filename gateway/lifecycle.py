@@ -138,7 +138,7 @@ class Spine:
                 if exchange.upload is not None:
                     exchange.upload.stop()  # Two attempts must not take octets of one body.
                 exchange.head_at = None  # The head that counts is still to come, and waited for with a deadline.
-                exchange.marks = exchange.wire = exchange.unwatched = None  # So is what it tells.
+                exchange.marks = exchange.wire = exchange.unwatched = exchange.flaw = None  # So is what it tells.
                 if attempt.give_up is not None:
                     attempt.give_up()
                 pause(attempt.pause_seconds)

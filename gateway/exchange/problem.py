@@ -47,7 +47,7 @@ def problem(exchange_id: str, failure: Failure, accept: str | None, method: str)
     status = kind.status or 500
     if told_by_upstream is not None:
         status = told_by_upstream.status
-    detail = _CONTROLS.sub(" ", failure.detail)[:_MAX_DETAIL]
+    detail = told_detail(failure)
     if told_by_upstream is not None and told_by_upstream.body:
         content_type, body = "application/json", told_by_upstream.body
     elif _prefers_text(accept):
@@ -75,6 +75,11 @@ def _reason(status: int) -> str:
         return _REASONS.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return ""  # Nobody has named it; a reason may be empty (RFC 9112 section 4).
+
+
+def told_detail(failure: Failure) -> str:
+    """Return what a client is told of the particulars: one line without controls, of a bounded length."""
+    return _CONTROLS.sub(" ", failure.detail)[:_MAX_DETAIL]
 
 
 def proxy_status(failure: Failure) -> str:

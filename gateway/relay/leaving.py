@@ -125,21 +125,28 @@ class Leaving:
         try:
             interrupts.enter(IDLE_TIMEOUT, timeouts.idle)
             if timeouts.min_rate is not None:
-                interrupts.watch_rate(
-                    RateWatch(RATE_TIMEOUT, timeouts.min_rate, lambda: exchange.drained_bytes, lambda: True)
-                )
+                interrupts.watch_rate(RateWatch(RATE_TIMEOUT, timeouts.min_rate, self._progress, lambda: True))
             for chunk in rest:
                 exchange.drained_bytes += len(chunk)
                 interrupts.since = clock()
         except (Exception, Interruption) as error:
             self._broke = error
 
+    def _progress(self) -> int:
+        marks = self._exchange.marks
+        return self._exchange.drained_bytes if marks is None else marks.progress_bytes
+
     def _how(self, *, whole: bool) -> str:
         """Return how reading on ended, as the log tells it."""
-        ended = self._broke.failure if isinstance(self._broke, Interruption) else self._interrupts.failure
-        if ended is not None:
-            return "shutdown" if ended.kind is DRAINED else "timeout"
-        return "complete" if whole and self._broke is None else "cut"
+        broke = self._broke
+        if whole and broke is None:
+            return "complete"
+        ended = (
+            self._interrupts.failure if broke is None else broke.failure if isinstance(broke, Interruption) else None
+        )
+        if ended is None:
+            return "cut"
+        return "shutdown" if ended.kind is DRAINED else "timeout"
 
     def _drain_seconds(self) -> float | None:
         """Return how long the route reads on; None where it does not."""

@@ -9,7 +9,7 @@ was up is handed over when it has come.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import gevent
 
@@ -157,4 +157,6 @@ class Peeked:
         if reader is not None:
             reader.kill()  # Two must not be in one body.
         self._held.clear()
+        if isinstance(self._rest, Generator):
+            self._rest.close()  # Now: what it does at its end is about this attempt, not about the next one.
         self._source.close()
