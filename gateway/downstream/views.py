@@ -79,10 +79,12 @@ class Gate:
 
     def _finish(self, interrupts: Interrupts, leaving: Leaving) -> Callable[[Exchange], None]:
         def finish(exchange: Exchange) -> None:
-            if exchange.failure is not None:
-                leaving.read_on()
-            interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
-            self.spine.finish(exchange)
+            try:
+                if exchange.failure is not None:
+                    leaving.read_on()
+            finally:
+                interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
+                self.spine.finish(exchange)
 
         return finish
 

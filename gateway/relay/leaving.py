@@ -9,6 +9,7 @@ thrown then, for that would break off the read. While something is sent to it, t
 there is a head: the attempt that is under way goes on, but no other one follows it.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from itertools import chain
 
@@ -29,6 +30,8 @@ from gateway.exchange.route import Timeouts
 from gateway.relay.client_watch import ClientWatch
 from gateway.relay.interrupts import Interrupts
 from gateway.relay.rate_watch import RateWatch
+
+_log = logging.getLogger("gateway")
 
 
 class Leaving:
@@ -81,7 +84,8 @@ class Leaving:
             return self._until_gone(rest)
         else:
             self._rest = chain((first,), rest) if first else rest
-        exchange.committed_at = None  # No head goes out.
+        if not exchange.early:
+            exchange.committed_at = None  # No head goes out.
         raise Abort
 
     def _until_gone(self, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -92,7 +96,7 @@ class Leaving:
                 yield chunk
             else:
                 return
-        except (FailureError, Interruption) as error:
+        except (Exception, Interruption) as error:
             self._broke = error
             raise
         self._exchange.drained_bytes += len(chunk)
@@ -131,6 +135,8 @@ class Leaving:
                 interrupts.since = clock()
         except (Exception, Interruption) as error:
             self._broke = error
+            if not isinstance(error, FailureError | Interruption):
+                _log.error("exchange %s met a defect", exchange.id, exc_info=error)
 
     def _progress(self) -> int:
         marks = self._exchange.marks

@@ -118,9 +118,13 @@ class Peeked:
         if self._time_up:
             return True
         self._left -= len(chunk)
+        return self._decided() or self._left <= 0
+
+    def _decided(self) -> bool:
+        """Whether it is known what kind of answer it is, or never will be."""
         marks = self._marks
-        decided = marks.meaningful or marks.terminal or marks.error is not None or marks.malformed is not None
-        return bool(decided) or self._left <= 0
+        seen = marks.meaningful or marks.terminal or marks.error is not None
+        return bool(seen) or marks.malformed is not None or marks.unwatched is not None
 
     def _note(self) -> None:
         exchange, now = self._exchange, self._clock()
