@@ -1,92 +1,90 @@
-"""Short streams of each format, in pieces, so that a test can break one where it likes."""
+"""Whole streams of each format, as upstreams write them, for those who cut and split them."""
 
-from dataclasses import dataclass
+import gzip
+import json
+import zlib
 
+CHAT = b"".join(
+    b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+    for chunk in (
+        {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]},
+        {"id": "c", "choices": [{"index": 0, "delta": {"content": "Grüße"}, "finish_reason": None}]},
+        {"id": "c", "choices": [{"index": 0, "delta": {"content": ' "finish_reason":"stop"'}, "finish_reason": None}]},
+        {"id": "c", "choices": [{"index": 0, "delta": {"content": "\n[DONE]"}, "finish_reason": None}]},
+    )
+)
+CHAT_FINISH = b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+CHAT_USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}\n\n'
+DONE = b"data: [DONE]\n\n"
 
-@dataclass(frozen=True)
-class Sample:
-    """An answer of two frames in one format."""
+RESPONSES = b"".join(
+    b"event: " + event["type"].encode() + b"\ndata: " + json.dumps(event).encode() + b"\n\n"  # type: ignore[attr-defined]
+    for event in (
+        {"type": "response.created", "sequence_number": 0, "response": {"status": "in_progress", "usage": None}},
+        {"type": "response.output_item.added", "sequence_number": 1, "item": {"type": "message"}},
+        {"type": "response.output_text.delta", "sequence_number": 2, "delta": "Hel"},
+        {"type": "response.output_text.delta", "sequence_number": 3, "delta": "lo"},
+        {
+            "type": "response.completed",
+            "sequence_number": 4,
+            "response": {"usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}},
+        },
+    )
+)
 
-    format: str
-    """As ``stream.format`` says it."""
-    content_type: str
-    first: bytes
-    """Begins the body, and ends between two frames where the format has frames."""
-    half: bytes
-    """The beginning of a next frame."""
-    second: bytes
-    """A whole next frame."""
-    last: bytes
-    """What says that the answer is whole; empty where nothing in the format does."""
-    broken: bytes
-    """What the format does not allow; empty where it allows everything."""
-    error: bytes = b""
-    """An error told as clients of the format know it; empty where there is no such way."""
-    terminal: tuple[str, ...] = ()
-    """As ``stream.terminal`` says it."""
+MESSAGE = b"""event: message_start
+data: {"type":"message_start","message":{"id":"m","content":[],"usage":{"input_tokens":25,"output_tokens":1}}}
 
-    @property
-    def whole(self) -> bytes:
-        return self.first + self.second + self.last
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
 
-    @property
-    def stream(self) -> dict[str, object]:
-        """The settings that know this stream."""
-        settings: dict[str, object] = {"format": self.format, "complete": "terminal"}
-        return settings | ({"terminal": list(self.terminal)} if self.terminal else {})
+event: ping
+data: {"type": "ping"}
 
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}
 
-def _chat(delta: str, finish: str = "null") -> bytes:
-    choice = f'{{"index":0,"delta":{delta},"finish_reason":{finish}}}'
-    return f'data: {{"id":"1","object":"chat.completion.chunk","choices":[{choice}]}}\n\n'.encode()
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" message_stop"}}
 
+event: content_block_stop
+data: {"type":"content_block_stop","index":0}
 
-def _typed(kind: str, rest: str) -> bytes:
-    return f'event: {kind}\ndata: {{"type":"{kind}"{rest}}}\n\n'.encode()
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}
 
+event: message_stop
+data: {"type":"message_stop"}
 
-_TOLD = '{"type":"overloaded_error","message":"Overloaded"}'
+"""
 
-SAMPLES = {
-    "sse": Sample(
-        *("sse", "text/event-stream", b"event: token\ndata: 1\n\n", b"data: 2", b"data: 2\n\n"),
-        last=b"event: done\ndata: ok\n\n",
-        broken=b"",
-        terminal=("event:done",),
-    ),
-    "any sse": Sample(
-        *("sse", "text/event-stream", b": hello\n\ndata: 1\n\n", b"data: 2", b"data: 2\n\n"),
-        last=b"",
-        broken=b"",
-    ),
-    "openai": Sample(
-        *("openai", "text/event-stream", _chat('{"content":"a"}'), b'data: {"id"', _chat('{"content":"b"}')),
-        last=_chat("{}", '"stop"') + b"data: [DONE]\n\n",
-        broken=b"data: {oops\n\n",
-        error=f'data: {{"error":{_TOLD}}}\n\n'.encode(),
-    ),
-    "responses": Sample(
-        *("openai", "text/event-stream", _typed("response.output_text.delta", ',"delta":"a"'), b"event: resp"),
-        second=_typed("response.output_text.delta", ',"delta":"b"'),
-        last=_typed("response.completed", ',"response":{"usage":{"input_tokens":3,"output_tokens":2}}'),
-        broken=b"event: response.output_text.delta\ndata: {oops\n\n",
-        error=_typed("error", ',"code":"server_error","message":"Overloaded"'),
-    ),
-    "anthropic": Sample(
-        *("anthropic", "text/event-stream"),
-        first=_typed("content_block_delta", ',"index":0,"delta":{"type":"text_delta","text":"a"}'),
-        half=b"event: content",
-        second=_typed("content_block_delta", ',"index":0,"delta":{"type":"text_delta","text":"b"}'),
-        last=_typed("message_stop", ""),
-        broken=b"event: content_block_delta\ndata: {oops\n\n",
-        error=_typed("error", f',"error":{_TOLD}'),
-    ),
-    "ndjson": Sample(
-        *("ndjson", "application/x-ndjson", b'{"a":1}\n', b'{"b":', b'{"b":2}\n'),
-        last=b"",
-        broken=b"oops\n",
-        error=f'{{"error":{_TOLD}}}\n'.encode(),
-    ),
-    "json": Sample("json", "application/json", b'[{"a":1}', b',{"b":', b',{"b":2}', last=b"]", broken=b"}"),
-    "csv": Sample("csv", "text/csv", b"a,b\r\n1,2\r\n", b'3,"4', b"3,4\r\n", last=b"", broken=b'5,"6"7\r\n'),
+EVENTS = (
+    b"\xef\xbb\xbf: hello\r\n\r\nid: 1\ndata: a\rdata:b\r\n\revent: news\ndata\n\n:\n\nretry: 5\n\n"
+    b"event: end\r\ndata: {}\r\n\r\n"
+)
+LINES = b'{"a":1}\n\n{"b":"\\n"}\r\n \n[1,2]\n"x"\n'
+DOCUMENT = b' \r\n{"a":[1,{"b":"}]\\"\\\\"},[]],"usage":{"prompt_tokens":1},"c":{"d":null}}\n'
+TABLE = b'id,name\r\n1,"a ""b"", \n c"\r\n\r\n2,\n'
+
+STREAMS = {
+    "openai": CHAT + CHAT_FINISH + CHAT_USAGE + DONE,
+    "responses": RESPONSES,
+    "anthropic": MESSAGE,
+    "sse": EVENTS,
+    "ndjson": LINES,
+    "json": DOCUMENT,
+    "csv": TABLE,
+    "opaque": b"any\x00thing",
 }
+"""By name, each whole, with all the peculiarities that its format allows."""
+
+
+def raw_deflate(data: bytes) -> bytes:
+    """Return a raw deflate stream, which some send as ``deflate``."""
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return deflate.compress(data) + deflate.flush()
+
+
+def two_members(data: bytes) -> bytes:
+    """Return gzip in two members, as some loggers write it."""
+    return gzip.compress(data[:40], mtime=0) + gzip.compress(data[40:], mtime=0)

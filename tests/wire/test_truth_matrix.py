@@ -20,7 +20,7 @@ from support.rude_client import RudeClient
 from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import Script, Step, chunk, close, hang, reset
 from support.stage import Stage
-from support.streams import SAMPLES, Sample
+from support.answers import SAMPLES, Sample
 
 TABLE = """
 fault             | formats                              | abort | frame | outcome   | failure
