@@ -20,6 +20,10 @@ ROUTES = {
     "idle": {"stream": {"on_disconnect": "drain"}, "timeouts": {"idle": "400ms"}},
     "impatient": {"stream": {"on_disconnect": "drain"}, "timeouts": {"first_byte": "400ms"}},
     "write": {"stream": {"on_disconnect": "drain"}, "timeouts": {"write": "300ms"}},
+    "usage-abort": {"stream": {"on_disconnect": "drain", "format": "openai", "complete": "terminal"}},
+    "usage-frame": {
+        "stream": {"on_disconnect": "drain", "format": "openai", "complete": "terminal", "on_error": "frame"}
+    },
     "retry": {
         "stream": {"on_disconnect": "drain"},
         "retry": {"attempts": 3, "on": [503, "reset", "timeout"], "budget": "off"},
@@ -95,6 +99,25 @@ def test_client_that_leaves_a_silent_stream(open_stage: OpenStage, cue: Cue, lis
         assert told(line) == ("client_gone", "client_gone", "complete")
         assert (line["status"], line["bytes_down"], line["drained_bytes"]) == (200, len(TICK), 3 * len(TICK))
         assert line["chunks"] == 1
+
+
+@pytest.mark.parametrize("on_error", ["abort", "frame"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_record_knows_what_the_answer_has_cost(stage: Stage, cue: Cue, on_error: str, whole: bool) -> None:
+    """The usage that comes last is what reading on is for; an answer that broke off is told apart."""
+    content = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
+    last = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],'
+    last += b'"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}\n\ndata: [DONE]\n\n'
+    head = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Type: text/event-stream\r\n\r\n")
+    script: Script = [head, chunk(content), cue, chunk(content), *([chunk(last), chunk(b"")] if whole else [])]
+    with stage.scene(script, f"usage-{on_error}") as scene, stage.client() as client:
+        client.get(scene.target)
+        assert next(client.open_response()[1]) == content
+        leaves(stage, client.leave)
+        cue.say()
+        line = scene.line()
+    assert told(line) == ("client_gone", "client_gone", "complete" if whole else "cut")
+    assert (line.get("total_tokens"), line["frames"]) == ((21, 4) if whole else (None, 2))
 
 
 @pytest.mark.parametrize("manner", MANNERS)

@@ -32,6 +32,8 @@ _ROUTES = [
     {"name": "short", "path": "/short", "stream": {**_PEEK, "peek": "200ms"}, "retry": _RETRY},
     {"name": "small", "path": "/small", "stream": {**_PEEK, "peek_bytes": "16KiB"}, "retry": _RETRY},
     {"name": "idle", "path": "/idle", "stream": _PEEK, "retry": _RETRY, "timeouts": {"idle": "300ms"}},
+    {"name": "whole", "path": "/whole", "stream": {**_PEEK, "complete": "terminal"}, "retry": _RETRY},
+    {"name": "frame", "path": "/frame", "stream": _PEEK, "retry": _RETRY, "timeouts": {"first_frame": "300ms"}},
     {"name": "drain", "path": "/drain", "stream": {**_PEEK, "on_disconnect": "drain"}, "retry": _RETRY},
 ]
 
@@ -137,6 +139,52 @@ def test_death_before_the_first_frame_is_tried_again(rig: Rig, end: list[bytes],
     answer = rig.ask(request("GET /try HTTP/1.1"))
     assert (answer.status, problem_code(answer)) == (status, code)
     assert told(line_of(rig.gateway, answer)) == (status, "failed", code, 2, code)
+
+
+@pytest.mark.parametrize(
+    ("octets", "code", "status"),
+    [
+        ([chunk(PREAMBLE), chunk(b"")], "answer_unfinished", 502),
+        ([chunk(b""), hang], "answer_unfinished", 502),
+        ([chunk(PREAMBLE + b"data: {nonsense\n\n"), hang], "answer_malformed", 502),
+        ([chunk(b"data: " + ERROR + b"\n\n"), chunk(b"")], "in_band_error", 429),
+    ],
+    ids=["preamble", "empty", "malformed", "error"],
+)
+def test_answer_that_is_none_is_tried_again(rig: Rig, octets: list[bytes], code: str, status: int) -> None:
+    """Where the route wants whole answers, a polite end of nothing is a failure like any other."""
+    nothing: Script = [read_request, SSE_HEAD, *octets]
+    rig.plays(nothing, GOOD)
+    answer = rig.ask(request("GET /whole HTTP/1.1"))
+    assert (answer.status, answer.body, answer.complete) == (200, PREAMBLE + CONTENT + LAST, True)
+    assert told(line_of(rig.gateway, answer)) == (200, "complete", None, 2, code)
+
+    rig.plays(nothing)
+    answer = rig.ask(request("GET /whole HTTP/1.1"))
+    assert (answer.status, answer.complete) == (status, True)
+    assert told(line_of(rig.gateway, answer)) == (status, "failed", code, 2, code)
+
+
+def test_pings_in_place_of_a_frame_are_tried_again(rig: Rig) -> None:
+    """`first_frame` holds while the head is held, for each attempt anew."""
+
+    def pings(connection: ScriptedConnection) -> None:
+        connection.read_request()
+        connection.send(SSE_HEAD)
+        while True:
+            connection.send(chunk(b": ping\n\n"))
+            connection.pause(0.05)
+
+    rig.plays(pings, GOOD)
+    answer = rig.ask(request("GET /frame HTTP/1.1"))
+    assert (answer.status, answer.body) == (200, PREAMBLE + CONTENT + LAST)
+    line = line_of(rig.gateway, answer)
+    assert told(line) == (200, "complete", None, 2, "first_frame_timeout")
+    assert line["first_frame_ms"] >= 250
+
+    rig.plays(pings)
+    answer = rig.ask(request("GET /frame HTTP/1.1"))
+    assert (answer.status, problem_code(answer)) == (504, "first_frame_timeout")
 
 
 def test_silence_before_the_first_frame_is_tried_again(rig: Rig) -> None:

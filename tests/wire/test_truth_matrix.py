@@ -182,7 +182,9 @@ def read(client: RudeClient, version: str) -> tuple[bytes, bool]:
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.fault}:{cell.format}:{cell.on_error}".replace(" ", "-"))
+@pytest.mark.parametrize(
+    "cell", CELLS, ids=lambda cell: f"{cell.fault}:{cell.format}:{cell.on_error}".replace(" ", "-")
+)
 def test_fault_ends_as_the_table_says(stage: Stage, cell: Cell, version: str) -> None:
     """What the client sees and the record tells, whatever version of HTTP the client speaks."""
     sample = cell.sample
