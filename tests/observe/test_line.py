@@ -242,3 +242,11 @@ def test_exchange_that_waited_tells_how_long_and_in_which_class() -> None:
     record = line(exchange, NOW)
 
     assert (record["queued_ms"], record["priority"]) == (12.3, "normal")
+
+
+def test_answer_that_was_read_without_its_client_is_told_apart() -> None:
+    """Two keys that are there only where it happened."""
+    exchange = ended()
+    assert "drained" not in line(exchange, NOW)
+    exchange.drained, exchange.drained_bytes = "complete", 77
+    assert (line(exchange, NOW)["drained"], line(exchange, NOW)["drained_bytes"]) == ("complete", 77)
