@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import pytest
+from support.answers import SAMPLES, Sample
 from support.certificates import TlsFiles
 from support.conditions import wait_until
 from support.rude_client import RudeClient
 from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import Script, Step, chunk, close, hang, reset
 from support.stage import Stage
-from support.answers import SAMPLES, Sample
 
 TABLE = """
 fault             | formats                              | abort | frame | outcome   | failure
@@ -182,7 +181,9 @@ def read(client: RudeClient, version: str) -> tuple[bytes, bool]:
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.fault}:{cell.format}:{cell.on_error}".replace(" ", "-"))
+@pytest.mark.parametrize(
+    "cell", CELLS, ids=lambda cell: f"{cell.fault}:{cell.format}:{cell.on_error}".replace(" ", "-")
+)
 def test_fault_ends_as_the_table_says(stage: Stage, cell: Cell, version: str) -> None:
     """What the client sees and the record tells, whatever version of HTTP the client speaks."""
     sample = cell.sample
