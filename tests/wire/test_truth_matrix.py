@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import pytest
+from support.answers import SAMPLES, Sample
 from support.certificates import TlsFiles
 from support.conditions import wait_until
 from support.rude_client import RudeClient
 from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import Script, Step, chunk, close, hang, reset
 from support.stage import Stage
-from support.answers import SAMPLES, Sample
 
 TABLE = """
 fault             | formats                              | abort | frame | outcome   | failure
