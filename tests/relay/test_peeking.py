@@ -134,6 +134,23 @@ def test_error_becomes_the_failure_with_the_upstreams_own_words() -> None:
     assert (held.exchange.head_at, held.exchange.first_byte_at) == (None, None)
 
 
+def test_failed_body_is_left_before_the_next_attempt_begins() -> None:
+    """What its readers do at their end is about this attempt; done later it would be about the next one."""
+    left: list[bool] = []
+
+    class Noting(ListedChunks):
+        def __iter__(self) -> Iterator[bytes]:
+            try:
+                yield from super().__iter__()
+            finally:
+                left.append(True)
+
+    held = Held(Noting(b"E", ready=True))
+    with pytest.raises(FailureError) as raised:
+        held.peek()
+    assert left == [True], raised  # The traceback, still there, must not be what keeps it open.
+
+
 def test_early_end_becomes_the_failure() -> None:
     """What broke the body is passed on as it is."""
     body = ListedChunks(b".", a_failure(BODY_CUT, "in the middle"))
