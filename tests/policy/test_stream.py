@@ -21,7 +21,7 @@ def test_stream_is_not_looked_at_by_default() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"complete": "terminal"}, {"on_error": "frame"}, {"keepalive": "15s"}, {"peek": "5s"}, {"terminal": ["event:x"]}],
+    [{"complete": "terminal"}, {"on_error": "frame"}, {"keepalive": "15s"}, {"peek": "5s"}, {"terminal": ("event:x",)}],
     ids=str,
 )
 def test_setting_that_needs_a_format_gets_one(settings: dict[str, object]) -> None:
@@ -33,7 +33,7 @@ def test_setting_that_needs_a_format_gets_one(settings: dict[str, object]) -> No
 @pytest.mark.parametrize("text", ["event:done", "data:[DONE]", "data: x: y", "event:" + "x" * 256])
 def test_terminal_is_an_event_or_its_data(text: str) -> None:
     """As it stands in the stream."""
-    assert compiled(terminal=[text]).terminal == (text,)
+    assert compiled(terminal=(text,)).terminal == (text,)
 
 
 @pytest.mark.parametrize("text", ["", "done", "id:7", "Event:x", "data:", "data:  ", "data:a\nb", "data:" + "x" * 257])
