@@ -138,6 +138,7 @@ class Spine:
                 if exchange.upload is not None:
                     exchange.upload.stop()  # Two attempts must not take octets of one body.
                 exchange.head_at = None  # The head that counts is still to come, and waited for with a deadline.
+                exchange.marks = exchange.wire = exchange.unwatched = exchange.flaw = None  # So is what it tells.
                 if attempt.give_up is not None:
                     attempt.give_up()
                 pause(attempt.pause_seconds)
@@ -189,7 +190,7 @@ class Spine:
         if exchange.request.method == "HEAD" or not ready:
             return Answer(reply, None, rest)
         first = next(rest, b"")
-        if first:
+        if first and exchange.first_byte_at is None:
             exchange.first_byte_at = self.clock()
         return Answer(reply, first, rest)
 

@@ -24,8 +24,10 @@ from gateway.lifecycle import Spine
 from gateway.policy.watching import watched
 from gateway.relay.client_watch import ClientWatch
 from gateway.relay.interrupts import Interrupts
+from gateway.relay.leaving import Leaving
 from gateway.relay.live import Live
 from gateway.relay.opening_watch import OpeningWatch
+from gateway.relay.peeking import peek
 from gateway.relay.relaying import relay
 from gateway.relay.turn import Turn
 from gateway.relay.upload import ClientUpload
@@ -55,29 +57,34 @@ class Gate:
         exchange = exchange_of(environ, self.forwarding, clock())
         flask.g.exchange = exchange
         interrupts = Interrupts(clock)
-        finish = self._finish(interrupts)
+        leaving = Leaving(exchange, interrupts, clock, environ["gateway.hang_up"])
+        finish = self._finish(interrupts, leaving)
         try:
             exchange.at_finish(self.live.enter(exchange, interrupts))
-            watch = ClientWatch(environ["gunicorn.socket"], interrupts.interrupt)
+            watch = leaving.watch = ClientWatch(environ["gunicorn.socket"], leaving.left)
             exchange.at_finish(watch.stop)
             self._take_body(exchange, environ, interrupts, watch)
             answer = self.spine.answer(
                 exchange,
                 self._open(exchange, environ, interrupts),
-                pause=interrupts.pause,
+                pause=leaving.pause,
                 wait=Turn(interrupts, clock).wait,
             )
-            body = relay(exchange, answer.first, answer.rest, interrupts, clock)
+            body = relay(exchange, answer.first, leaving.relayed(answer.first, answer.rest), interrupts, clock)
             return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), finish))
         except BaseException as error:
             exchange.fail(Failure(INTERNAL, type(error).__name__))  # An Abort has its reason already, which stays.
             finish(exchange)
             raise
 
-    def _finish(self, interrupts: Interrupts) -> Callable[[Exchange], None]:
+    def _finish(self, interrupts: Interrupts, leaving: Leaving) -> Callable[[Exchange], None]:
         def finish(exchange: Exchange) -> None:
-            interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
-            self.spine.finish(exchange)
+            try:
+                if exchange.failure is not None:
+                    leaving.read_on()
+            finally:
+                interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
+                self.spine.finish(exchange)
 
         return finish
 
@@ -101,8 +108,13 @@ class Gate:
             timeouts: Timeouts = exchange.route.timeouts
             interrupts.limit_total(timeouts.total)
             watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
-            reply = self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
-            watched(exchange, reply, time.monotonic)
+            try:
+                reply = self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
+            except BaseException:
+                interrupts.expect(None)  # There is no answer whose first frame could come.
+                raise
+            watched(exchange, reply, time.monotonic, interrupts.expect)
+            peek(exchange, attempt, reply, interrupts, time.monotonic)
             return reply
 
         return open_

@@ -60,6 +60,8 @@ class Exchange:
     """What was seen in the upstream's body; None where nobody watches it."""
     unwatched: str | None = None
     """Why a body that should have been watched was not, in words."""
+    flaw: str | None = None
+    """What its format says was wrong with an answer that ended all the same, in words."""
     wire: Wire | None = None
     """How pings and error frames may be put into what goes out; None where they may not."""
     early: bool = False
@@ -70,6 +72,11 @@ class Exchange:
     """Silences of the upstream longer than its route calls a stall."""
     pings: int = 0
     """How often a ping was sent to the client."""
+    drained: str | None = None
+    """How reading on without the client ended: ``complete``, ``timeout``, ``cut`` or ``shutdown``; None where it did
+    not happen."""
+    drained_bytes: int = 0
+    """Octets of the answer that were read when there was no client any more."""
     not_retried: str | None = None
     """Why an attempt that the route retries was not followed by another."""
     _releases: list[Callable[[], object]] = field(default_factory=list)

@@ -7,6 +7,8 @@ section 2.3; a failure that can only happen after the head went out has no statu
 from dataclasses import dataclass
 from enum import Enum
 
+from gateway.exchange.marks import InBandError
+
 
 class Side(Enum):
     """Where a failure happened."""
@@ -38,6 +40,8 @@ class Failure:
     detail: str = ""
     fields: tuple[tuple[str, str], ...] = ()
     """Further fields of the reply that tells it, such as Allow."""
+    told: InBandError | None = None
+    """The upstream's own words, where it told the failure itself: they become the reply."""
 
     def __str__(self) -> str:
         return f"{self.kind.code}: {self.detail}" if self.detail else self.kind.code

@@ -24,6 +24,11 @@ class InBandError:
     body: bytes
     """The JSON document that tells it, as the upstream wrote it, at most 64 KiB; empty where it was longer."""
 
+    @property
+    def of_the_request(self) -> bool:
+        """Whether the request is to blame, which would fare no better elsewhere: its status says so."""
+        return self.status < 500 and self.status not in (408, 429)
+
 
 @dataclass(slots=True)
 class Marks:

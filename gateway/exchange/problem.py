@@ -2,6 +2,7 @@
 
 import json
 import re
+from http import HTTPStatus
 
 from gateway.exchange.failure import Failure
 from gateway.exchange.message import Fields, FixedChunks, Reply, ReplyHead, Source
@@ -40,12 +41,16 @@ def problem(exchange_id: str, failure: Failure, accept: str | None, method: str)
 
     ``accept`` is the request's Accept field: text/plain is sent where it is preferred, else JSON. A reply to HEAD has
     the fields of the one to GET and no octets. A kind without a status, which can only fail after the head went out,
-    is told as 500.
+    is told as 500. What the upstream told itself keeps its status, and its JSON document where there is one.
     """
-    kind = failure.kind
+    kind, told_by_upstream = failure.kind, failure.told
     status = kind.status or 500
-    detail = _CONTROLS.sub(" ", failure.detail)[:_MAX_DETAIL]
-    if _prefers_text(accept):
+    if told_by_upstream is not None:
+        status = told_by_upstream.status
+    detail = told_detail(failure)
+    if told_by_upstream is not None and told_by_upstream.body:
+        content_type, body = "application/json", told_by_upstream.body
+    elif _prefers_text(accept):
         content_type = "text/plain; charset=utf-8"
         told = f"{kind.title}: {detail}" if detail else kind.title
         body = f"{told} ({kind.code}, exchange {exchange_id})\n".encode("utf-8", "replace")
@@ -62,7 +67,19 @@ def problem(exchange_id: str, failure: Failure, accept: str | None, method: str)
         fields.append(("Retry-After", str(kind.retry_after_seconds)))
     fields += failure.fields
     sent = b"" if method == "HEAD" else body
-    return Reply(ReplyHead(status, _REASONS.get(status, ""), fields), FixedChunks(sent), Source.LOCAL, len(sent))
+    return Reply(ReplyHead(status, _reason(status), fields), FixedChunks(sent), Source.LOCAL, len(sent))
+
+
+def _reason(status: int) -> str:
+    try:
+        return _REASONS.get(status) or HTTPStatus(status).phrase
+    except ValueError:
+        return ""  # Nobody has named it; a reason may be empty (RFC 9112 section 4).
+
+
+def told_detail(failure: Failure) -> str:
+    """Return what a client is told of the particulars: one line without controls, of a bounded length."""
+    return _CONTROLS.sub(" ", failure.detail)[:_MAX_DETAIL]
 
 
 def proxy_status(failure: Failure) -> str:

@@ -187,6 +187,9 @@ def verdict(exchange: Exchange, attempt: Attempt, statuses: tuple[tuple[int, int
     if went_stale(attempt):
         return None
     if attempt.failure is not None:
+        told = attempt.failure.told
+        if told is not None and told.of_the_request:
+            return None  # It is as well as one that says so by a status, but nothing was relayed to its end.
         return False if attempt.failure.kind.side is Side.UPSTREAM else None
     if attempt.status is not None and any(first <= attempt.status <= last for first, last in statuses):
         return False

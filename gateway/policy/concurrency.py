@@ -173,17 +173,26 @@ def learn(slots: Slots, exchange: Exchange) -> bool:
 
 def _learn_of_retried(slots: Slots, adaptive: AdaptiveLimit, attempt: Attempt) -> bool:
     too_slow = attempt.failure is not None and attempt.failure.kind in _TOO_SLOW
-    if attempt.status not in _BUSY and not too_slow:
+    if _status(attempt) not in _BUSY and not too_slow:
         return False
     return adaptive.pushed_back(attempt.started, attempt.ended or attempt.started, slots.running)
 
 
 def _learn_of_last(slots: Slots, adaptive: AdaptiveLimit, exchange: Exchange) -> bool:
     attempt, failure = exchange.attempts[-1], exchange.failure
-    if attempt.status in _BUSY:
+    status = _status(attempt)
+    if status in _BUSY:
         return adaptive.pushed_back(attempt.started, exchange.head_at or attempt.started, slots.running)
     if failure is not None and failure.kind in _TOO_SLOW:
         return adaptive.pushed_back(attempt.started, attempt.started, slots.running)
-    if attempt.status is None or attempt.status >= 500 or attempt.sent_at is None or exchange.head_at is None:
+    if status is None or status >= 500 or attempt.sent_at is None or exchange.head_at is None:
         return False
+    if attempt.failure is not None:
+        return False  # Its head was held back, and what followed took its place.
     return adaptive.first_byte(attempt.sent_at, exchange.head_at, slots.running)
+
+
+def _status(attempt: Attempt) -> int | None:
+    """Return the status of an answer: the one that its error would have had, where it told one behind its head."""
+    told = attempt.failure.told if attempt.failure is not None else None
+    return told.status if told is not None else attempt.status

@@ -19,11 +19,15 @@ from gateway.config.units import Duration, Size
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import (
+    ANSWER_MALFORMED,
+    ANSWER_UNFINISHED,
     BODY_CUT,
     BODY_INVALID,
     FIRST_BYTE_TIMEOUT,
+    FIRST_FRAME_TIMEOUT,
     HEAD_MISSING,
     IDLE_TIMEOUT,
+    IN_BAND_ERROR,
     KINDS,
     SEND_FAILED,
     SEND_TIMEOUT,
@@ -49,24 +53,27 @@ SAFE_TWICE = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")
 """What may be sent twice without asking anybody (RFC 9110 section 9.2.2)."""
 STALE = "reused"
 UNSENT = frozenset(kind.code for kind in KINDS if kind.unsent)
+BEHIND_THE_HEAD = frozenset(
+    kind.code for kind in (IDLE_TIMEOUT, BODY_CUT, BODY_INVALID, ANSWER_UNFINISHED, ANSWER_MALFORMED, IN_BAND_ERROR)
+)
+"""What happens behind the upstream's head: it can be tried again only while that is held back (`stream.peek`)."""
+PEEKED = "peek"
 GROUPS = {
     "connect": UNSENT,
     STALE: frozenset[str](),
     "reset": frozenset({HEAD_MISSING.code, SEND_FAILED.code}),
     "timeout": frozenset({FIRST_BYTE_TIMEOUT.code, SEND_TIMEOUT.code}),
+    PEEKED: BEHIND_THE_HEAD | {FIRST_FRAME_TIMEOUT.code},
 }
 """Words for several failures. A stale connection is no failure of its own: it depends on where the attempt went."""
-_AFTER_THE_HEAD = (IDLE_TIMEOUT, BODY_CUT, BODY_INVALID)
-CODES = tuple(kind.code for kind in KINDS if kind.side is Side.UPSTREAM and kind not in _AFTER_THE_HEAD)
+CODES = tuple(kind.code for kind in KINDS if kind.side is Side.UPSTREAM)
 _NAMES = (*GROUPS, *CODES)
-_EXPECTED = 'a status from 400 to 599, "connect", "reused", "reset", "timeout", or a failure\'s code'
+_EXPECTED = 'a status from 400 to 599, "connect", "reused", "reset", "timeout", "peek", or a failure\'s code'
 
 
 def _condition(value: Any) -> str | int:
     if isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599:
         return value
-    if value in [kind.code for kind in _AFTER_THE_HEAD]:
-        raise Unacceptable(_EXPECTED, message="this happens behind the head, when nothing can be tried again")
     if isinstance(value, str) and value in _NAMES:
         return value
     raise Unacceptable(_EXPECTED, suggestion=closest(value, _NAMES) if isinstance(value, str) else None)
@@ -90,7 +97,9 @@ class RetrySettings(Model):
     on: tuple[Condition, ...] = Field(default=("connect",), examples=[["connect", 429, 503]])
     """What is tried again: statuses from 400 to 599, codes of failures, or "connect" (all that happen before anything
     is sent), "reused" (a kept connection that was closed before any octet of an answer), "reset" (any connection that
-    was), "timeout" (`first_byte` or the sending took too long). Array. Default ["connect"]."""
+    was), "timeout" (`first_byte` or the sending took too long), "peek" (all that can go wrong while `stream.peek` holds
+    the head back, errors told instead of an answer included, but for those that blame the request). Array.
+    Default ["connect"]. A status also stands for an error that is told inside of an answer and would have had it."""
     methods: tuple[Method, ...] = Field(default=SAFE_TWICE, examples=[["GET", "POST"]])
     """Methods that may be sent twice. Array. Default: the idempotent ones. With others, such as POST, the upstream may
     do twice what was asked once. A request that was not sent at all is tried again whatever its method."""
@@ -159,9 +168,14 @@ def unsent(attempt: Attempt) -> bool:
 
 def is_named(retry: Retry, attempt: Attempt) -> bool:
     """Say whether ``attempt`` ended in a way that is tried again."""
-    if attempt.failure is None:
+    failure = attempt.failure
+    if failure is None:
         return attempt.status in retry.statuses
-    return attempt.failure.kind.code in retry.failures or (retry.stale and went_stale(attempt))
+    if failure.told is not None:
+        # An error that blames the request is tried again only where its status is named.
+        asked = failure.kind.code in retry.failures and not failure.told.of_the_request
+        return asked or failure.told.status in retry.statuses
+    return failure.kind.code in retry.failures or (retry.stale and went_stale(attempt))
 
 
 def retry_after_seconds(head: ReplyHead | None) -> float | None:

@@ -68,6 +68,8 @@ class Connection:
         """Whether it waits for its first request."""
         self._greenlet = gevent.getcurrent()
         self._linger = False
+        self._hung_up = False
+        """Whether it was given back although its exchange goes on."""
         self._goodbye = True
         """Whether the end of the connection is meant: TLS says so, and a cut stream must not."""
 
@@ -95,6 +97,8 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket; first read on for a moment where the client may still be sending (RFC 9112 9.6)."""
+        if self._hung_up:
+            return
         try:
             if self._linger or (self._goodbye and self._more_came()):
                 self._read_on()
@@ -147,6 +151,7 @@ class Connection:
         response = ClientResponse(request, self._sock, keep_alive)
         environ = self._service.environ(request, self._sock, self._peer)
         environ["gateway.interim"] = response.interim
+        environ["gateway.hang_up"] = self._hang_up
         # Until the message is whole the end of the connection is not meant, whatever brings it about.
         self._goodbye = whole = False
         try:
@@ -162,7 +167,12 @@ class Connection:
                 stream.close()
         self._goodbye = whole
         self._linger = whole and not request.body.done
-        return whole and response.keep_alive and request.body.done
+        return whole and response.keep_alive and request.body.done and not self._hung_up
+
+    def _hang_up(self) -> None:
+        """Give the client's connection back now, which the client has left; what is still sent to it fails."""
+        self._hung_up = True
+        self._sock.close()
 
     def _send(self, stream: Any, response: ClientResponse) -> bool:
         """Write the whole response; return False where it must look cut, its reason written into the stream."""

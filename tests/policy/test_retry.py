@@ -15,6 +15,7 @@ from gateway.exchange.failure import (
     FIRST_BYTE_TIMEOUT,
     HEAD_INVALID,
     HEAD_MISSING,
+    IN_BAND_ERROR,
     KINDS,
     SEND_FAILED,
     SEND_TIMEOUT,
@@ -22,6 +23,7 @@ from gateway.exchange.failure import (
     Kind,
     Side,
 )
+from gateway.exchange.marks import InBandError
 from gateway.exchange.message import Fields, ReplyHead
 from gateway.exchange.route import Retry, Route, Timeouts, Upstream
 from gateway.exchange.target import parse_endpoint
@@ -336,13 +338,33 @@ def test_body_is_kept_only_where_it_could_be_sent_again(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.side is Side.UPSTREAM], ids=lambda kind: kind.code)
-def test_every_failure_of_the_upstream_before_the_head_can_be_named(kind: Kind) -> None:
-    """Those that only happen behind the head are refused with the reason."""
-    if kind.code in ("idle_timeout", "body_cut", "body_invalid"):
-        with pytest.raises(ValidationError, match="behind the head"):
-            RetrySettings(on=(kind.code,))
-    else:
-        assert RetrySettings(on=(kind.code,)).retry().failures == {kind.code}
+def test_every_failure_of_the_upstream_can_be_named(kind: Kind) -> None:
+    """Those that only happen behind the head, too, for a route may hold that back."""
+    assert RetrySettings(on=(kind.code,)).retry().failures == {kind.code}
+
+
+@pytest.mark.parametrize(
+    ("on", "status", "named"),
+    [
+        (("in_band_error",), 529, True),
+        (("in_band_error",), 429, True),
+        (("in_band_error",), 400, False),
+        (("peek",), 503, True),
+        (("peek",), 401, False),
+        ((429,), 429, True),
+        ((400,), 400, True),
+        ((503,), 529, False),
+        (("connect", "reset", "timeout"), 503, False),
+    ],
+)
+def test_error_told_inside_an_answer_is_tried_again_as_its_status_would_be(
+    on: tuple[str | int, ...], status: int, named: bool
+) -> None:
+    """One that blames the request is tried again only where its status is named: it would fare no better."""
+    attempt = an_attempt()
+    attempt.status = 200
+    attempt.failure = Failure(IN_BAND_ERROR, "overloaded", (), InBandError("overloaded", status, b"{}"))
+    assert is_named(RetrySettings(on=on).retry(), attempt) is named
 
 
 @pytest.mark.parametrize("condition", [200, 399, 600, True, "503", "conect", CLIENT_GONE.code, 503.0])

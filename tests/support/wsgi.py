@@ -58,6 +58,7 @@ def environ_of(request: ServedRequest, sock: Any = None, peer: tuple[str, int] |
         "gunicorn.socket": sock,
         "gateway.request": request,
         "gateway.interim": interim.append,
+        "gateway.hang_up": lambda: None,
         "interim": interim,
     }
 
