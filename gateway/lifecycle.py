@@ -113,6 +113,7 @@ class Spine:
                 routed(exchange)
                 queue(exchange, of_route, wait)
                 reply = self.obtain(exchange, of_route, open_, pause)
+                exchange.reply = exchange.reply or reply  # From here on it is too late for an early head.
             reply.chunks = stage(exchange, of_route, reply.chunks)
             answer = self._begin(exchange, reply)
         except (FailureError, Interruption) as error:
