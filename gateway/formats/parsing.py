@@ -17,8 +17,8 @@ class Unread(Enum):
     """Nested too deeply, or with a number too long, to be read here: nothing is known of it."""
 
 
-def parsed(data: bytes) -> object:
-    """Return the JSON value that ``data`` is as a whole (RFC 8259), or an `Unread`.
+def parsed(data: bytes, whole: bool = True) -> object:
+    """Return the JSON value that ``data`` is (RFC 8259), or an `Unread`; unless ``whole``, others may follow it.
 
     Octets that are not UTF-8 are read as U+FFFD, as WHATWG streams are decoded, and ``NaN`` and ``Infinity`` pass:
     many write them, and neither tells that anything is missing.
@@ -30,4 +30,4 @@ def parsed(data: bytes) -> object:
         return Unread.MALFORMED
     except (ValueError, RecursionError):
         return Unread.BEYOND
-    return value if end == len(text) else Unread.MALFORMED
+    return value if end == len(text) or not whole else Unread.MALFORMED
