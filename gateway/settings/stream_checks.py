@@ -82,9 +82,8 @@ def _on_error(stream: Stream) -> str | None:
 def _keepalive(stream: Stream) -> str | None:
     if stream.keepalive is None:
         return None
-    if not ping(stream.format or ""):
-        pinged = stream.format == "auto"
-        return None if pinged else f"cannot act: {stream.format} has no place for a ping"
+    if stream.format != "auto" and not ping(stream.format or ""):
+        return f"cannot act: {stream.format} has no place for a ping"
     return None if stream.keepalive >= 1 else "sends more than one ping a second to each client that waits"
 
 
