@@ -233,3 +233,25 @@ def test_limit_that_grew_lets_those_in_who_wait() -> None:
         exchange.head_at = 8.0
         hooks.commit(exchange, None)  # type: ignore[arg-type]
     assert slots.running == slots.allowed == 22
+
+
+def test_nothing_is_learnt_of_an_early_head() -> None:
+    """It says nothing about the upstream; the answer that comes below it does, once."""
+    route = a_route(upstream_limit=Limit(50, 50, (2, 50)))
+    concurrency = limited(route)
+    slots = concurrency.of("upstream", "demo")
+    assert slots is not None
+    exchange = [enter(concurrency, route)[0] for _ in range(20)][0]
+    (hooks,) = concurrency.hooks(route)
+    assert hooks.commit is not None
+    busy, last = an_attempt(), an_attempt()
+    busy.started, busy.status, last.started = 7.0, 503, 8.0
+    exchange.attempts += [busy, last]
+    exchange.early, allowed = True, slots.allowed
+
+    hooks.commit(exchange, None)  # type: ignore[arg-type]
+    assert slots.allowed == allowed
+
+    exchange.committed_at = 9.0
+    hooks.commit(exchange, None)  # type: ignore[arg-type]
+    assert slots.allowed < allowed
