@@ -114,6 +114,7 @@ class Spine:
                 queue(exchange, of_route, wait)
                 reply = self.obtain(exchange, of_route, open_, pause)
                 exchange.reply = exchange.reply or reply  # From here on it is too late for an early head.
+                keep_promise(exchange, reply)
             reply.chunks = stage(exchange, of_route, reply.chunks)
             answer = self._begin(exchange, reply)
         except (FailureError, Interruption) as error:
@@ -155,15 +156,7 @@ class Spine:
             return reply
 
     def commit(self, exchange: Exchange, reply: Reply) -> None:
-        """Decide the head that goes out. Where one went out early the hooks only hear of the one that came too late.
-
-        Raises ``FailureError`` (LATE_REFUSAL) for a reply that is not what the early head promised.
-        """
-        if exchange.promised is not None and reply.source is not Source.LOCAL:
-            why = exchange.promised.broken_by(reply.head)
-            if why is not None:
-                reply.chunks.close()
-                raise FailureError(Failure(LATE_REFUSAL, f"{why}, after 200 had gone out"))
+        """Decide the head that goes out. Where one went out early the hooks only hear of the one that came too late."""
         for hook in self._phases(exchange).commit:
             hook(exchange, reply.head)
         self._committed(exchange, reply)
@@ -292,6 +285,14 @@ def attempted(exchange: Exchange, attempt: Attempt, open_: Open) -> Reply | None
     exchange.at_finish(reply.chunks.close)
     attempt.head = reply.head
     return reply
+
+
+def keep_promise(exchange: Exchange, reply: Reply) -> None:
+    """Let go of a reply that is not what an early head promised; raise ``FailureError`` (LATE_REFUSAL) then."""
+    why = None if exchange.promised is None else exchange.promised.broken_by(reply.head)
+    if why is not None:
+        reply.chunks.close()
+        raise FailureError(Failure(LATE_REFUSAL, f"{why}, after 200 had gone out"))
 
 
 def judge(exchange: Exchange, attempt: Attempt, of_route: Phases) -> Verdict:

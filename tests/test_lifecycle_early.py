@@ -84,16 +84,18 @@ def test_answer_that_fits_goes_out_under_the_early_head() -> None:
     assert (rig.exchange.status, rig.exchange.early, rig.end()) == (200, True, Outcome.COMPLETE)
 
 
-def test_hooks_of_commit_hear_of_the_answer_too() -> None:
-    """Some learn from it; they can tell both calls apart."""
-    heard: list[tuple[bool, bool, int]] = []
+@pytest.mark.parametrize("status", [201, 503])
+def test_hooks_of_commit_hear_of_the_answer_too(status: int) -> None:
+    """Some learn from it, also from one that does not fit; they can tell both calls apart."""
+    heard: list[tuple[bool, bool, int | None]] = []
 
     def commit(exchange: Exchange, head: ReplyHead) -> None:
-        heard.append((exchange.early, exchange.committed_at is None, head.status))
+        seen = exchange.attempts[-1].head
+        heard.append((exchange.early, exchange.committed_at is None, seen.status if seen else None))
 
-    Rig(a_reply(201, list(SSE)), Hooks(commit=commit)).answer()
+    Rig(a_reply(status, list(SSE)), Hooks(commit=commit)).answer()
 
-    assert heard == [(True, True, 200), (True, False, 201)]
+    assert heard == [(True, True, None), (True, False, status)]
 
 
 def told(answer: Answer) -> Failure:
