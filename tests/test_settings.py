@@ -58,6 +58,7 @@ def test_all_tables_are_reached() -> None:
         "ServerSettings",
         "ServerTlsSettings",
         "Settings",
+        "StreamSettings",
         "TimeoutsSettings",
         "UpstreamSettings",
         "UpstreamTlsSettings",

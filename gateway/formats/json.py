@@ -3,7 +3,7 @@
 from gateway.exchange.marks import Marks
 from gateway.formats.brackets import AFTER_THE_END, WHITE, Nesting, Texts
 from gateway.formats.in_band import in_band_error
-from gateway.formats.parsing import Unread, parsed
+from gateway.formats.parsing import Unread, first_value, parsed
 from gateway.formats.tokens import note_usage
 
 LARGEST_DOCUMENT_BYTES = 256 * 1024
@@ -122,12 +122,11 @@ class JsonAnswer(Json):
 
     def _whole(self) -> None:
         super()._whole()
-        document = bytes(self._kept or b"")
+        value, text, _ = first_value(bytes(self._kept or b""))
         self._kept = None
-        value = parsed(document, whole=False)
         error = value.get("error") if isinstance(value, dict) else None
         if error:
-            self.marks.error = in_band_error(error, document)
+            self.marks.error = in_band_error(error, text.encode())
             return
         self.marks.meaningful = 1
         if isinstance(value, dict):

@@ -17,17 +17,23 @@ class Unread(Enum):
     """Nested too deeply, or with a number too long, to be read here: nothing is known of it."""
 
 
-def parsed(data: bytes, whole: bool = True) -> object:
-    """Return the JSON value that ``data`` is (RFC 8259), or an `Unread`; unless ``whole``, others may follow it.
+def parsed(data: bytes) -> object:
+    """Return the JSON value that ``data`` is as a whole (RFC 8259), or an `Unread`.
 
     Octets that are not UTF-8 are read as U+FFFD, as WHATWG streams are decoded, and ``NaN`` and ``Infinity`` pass:
     many write them, and neither tells that anything is missing.
     """
+    value, _, rest = first_value(data)
+    return Unread.MALFORMED if rest else value
+
+
+def first_value(data: bytes) -> tuple[object, str, str]:
+    """Return the JSON value that ``data`` begins with, or an `Unread`; its text, and the text that follows it."""
     text = data.decode("utf-8", "replace").strip(_WHITE)
     try:
         value, end = _scan(text, 0)
     except (json.JSONDecodeError, StopIteration):
-        return Unread.MALFORMED
+        return Unread.MALFORMED, "", ""
     except (ValueError, RecursionError):
-        return Unread.BEYOND
-    return value if end == len(text) or not whole else Unread.MALFORMED
+        return Unread.BEYOND, "", ""
+    return value, text[:end], text[end:]

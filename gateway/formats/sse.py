@@ -47,6 +47,12 @@ class Sse:
             if first == last and data.startswith(b"data:", start):
                 self._short(name, data, start, last)
                 return
+            if data.find(b"\n\n") < last:
+                *events, rest = data.split(b"\n\n")
+                for event in events:
+                    self.feed(event + b"\n\n")
+                self._long(rest)
+                return
         self._long(data)
 
     def end(self) -> str | None:
@@ -118,6 +124,7 @@ class Sse:
 
     def _keep(self, piece: bytes) -> None:
         """Keep a piece of a line that goes on, as far as there is room."""
+        self._after_cr = 0
         self._line_octets += len(piece)
         self._line += piece[: max(0, LARGEST_EVENT_BYTES + _ROOM_FOR_FIELD - len(self._line))]
 
