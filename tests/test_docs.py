@@ -67,6 +67,7 @@ def an_ended_exchange() -> Exchange:
     exchange.marks = Marks("openai", usage=Usage(1, 2, 3))
     exchange.flaw = exchange.unwatched = "a word"
     exchange.pings = 1
+    exchange.early = True
     return exchange
 
 
