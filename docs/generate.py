@@ -96,6 +96,8 @@ ADVICE = {
     "head_invalid": "The answer's head can be read in more than one way, or is not HTTP/1; the detail names the line.",
     "head_too_large": "The answer's head has more than 64 KiB or 1,000 field lines.",
     "upgrade_refused": "The upstream answered 101 although no upgrade was asked for.",
+    "late_refusal": "An answer came after a head had gone out early, and is not what that head promised; see"
+    " `stream.grace`. The upstream's status is in the detail.",
     "first_byte_timeout": "The request was sent and no head came for `timeouts.first_byte`.",
     "idle_timeout": "The body fell silent for `timeouts.idle`. Time in which the client was not reading does not"
     " count.",

@@ -68,6 +68,7 @@ def an_ended_exchange() -> Exchange:
     exchange.flaw = exchange.unwatched = "a word"
     exchange.pings = 1
     exchange.drained = "complete"
+    exchange.early = True
     return exchange
 
 

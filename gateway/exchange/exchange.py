@@ -10,6 +10,7 @@ from gateway.exchange.identity import Identity
 from gateway.exchange.marks import Marks
 from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
+from gateway.exchange.promise import Promise
 from gateway.exchange.wire import Wire
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Exchange:
     """How pings and error frames may be put into what goes out; None where they may not."""
     early: bool = False
     """Whether the head went out before the upstream had answered."""
+    promised: Promise | None = None
+    """What that head says of the body; None where none went out early."""
     first_frame_at: float | None = None
     """When the first meaningful frame was there."""
     stalls: int = 0

@@ -30,7 +30,7 @@ class Outcome(Enum):
     REJECTED = "rejected"
     """The request was refused with a local reply; no upstream was asked, or its answer no longer mattered."""
     FAILED = "failed"
-    """No reply could be obtained from the upstream; the client got a local error reply."""
+    """No reply could be obtained from the upstream; the client got an error reply, or a cut below an early head."""
     TRUNCATED = "truncated"
     """The upstream's body broke after the head went out; the client saw an aborted message."""
     TIMED_OUT = "timed_out"

@@ -111,6 +111,8 @@ def _of_the_stream(exchange: Exchange) -> Record:
             told["total_tokens"] = usage.total_tokens
     if exchange.unwatched is not None:
         told["unwatched"] = exchange.unwatched[:_MAX_DETAIL_CHARACTERS]
+    if exchange.early:
+        told["early_ms"] = _since_start(exchange, exchange.committed_at)
     if exchange.pings:
         told["pings"] = exchange.pings
     return told
@@ -171,7 +173,9 @@ def _upstream_request_id(exchange: Exchange) -> str | None:
     reply, route = exchange.reply, exchange.route
     if reply is None or route is None or reply.source is not Source.UPSTREAM:
         return None
-    theirs = reply.head.first(route.forwarding.request_id_header.lower())
+    # An early head is ours; theirs came too late to go out.
+    head = exchange.attempts[-1].head if exchange.early and exchange.attempts else None
+    theirs = (head or reply.head).first(route.forwarding.request_id_header.lower())
     return theirs[:_MAX_FOREIGN_ID_CHARACTERS] if theirs is not None and theirs != exchange.id else None
 
 

@@ -152,6 +152,7 @@ class Connection:
         environ = self._service.environ(request, self._sock, self._peer)
         environ["gateway.interim"] = response.interim
         environ["gateway.hang_up"] = self._hang_up
+        environ["gateway.response"] = response
         # Until the message is whole the end of the connection is not meant, whatever brings it about.
         self._goodbye = whole = False
         try:

@@ -233,3 +233,27 @@ def test_limit_that_grew_lets_those_in_who_wait() -> None:
         exchange.head_at = 8.0
         hooks.commit(exchange, None)  # type: ignore[arg-type]
     assert slots.running == slots.allowed == 22
+
+
+def test_nothing_is_learnt_of_an_early_head() -> None:
+    """It says nothing about the upstream; the answer that comes below it does, once."""
+    route = a_route(upstream_limit=Limit(50, 50, (2, 50)))
+    concurrency = limited(route)
+    slots = concurrency.of("upstream", "demo")
+    assert slots is not None and slots.adaptive is not None
+    heard: list[float] = []
+    slots.adaptive.pushed_back = lambda began, now, running: heard.append(began) or True  # type: ignore[func-returns-value,method-assign]
+    exchange, _ = enter(concurrency, route)
+    (hooks,) = concurrency.hooks(route)
+    assert hooks.commit is not None
+    busy = an_attempt()
+    busy.started, busy.status = 7.0, 503
+    exchange.attempts.append(busy)
+    exchange.early = True
+
+    hooks.commit(exchange, None)  # type: ignore[arg-type]
+    assert heard == []
+
+    exchange.committed_at = 9.0
+    hooks.commit(exchange, None)  # type: ignore[arg-type]
+    assert heard == [7.0]

@@ -245,3 +245,17 @@ def test_rate_is_watched_while_the_client_is_awaited_and_nothing_was_answered() 
 def test_rate_of_a_body_that_is_at_hand_is_not_watched() -> None:
     """It is there."""
     assert Sent(ListedBody(b"x", at_hand=True), a_route(timeouts=Timeouts(min_rate=(9, 8.0)))).run().rates == []
+
+
+@pytest.mark.parametrize("at_hand", [False, True])
+def test_body_is_shown_to_who_wants_to_look_at_it(at_hand: bool) -> None:
+    """Piece by piece on its way; one that is at hand also before, for it may have to wait for its turn."""
+    seen: list[bytes] = []
+    sent = Sent(ListedBody(b"one", b"two", length=6, at_hand=at_hand))
+    sent.upload.look(seen.append)
+    assert seen == ([b"onetwo"] if at_hand else [])
+
+    sent.run()
+
+    assert seen[-2:] == [b"one", b"two"]
+    assert sent.events == [b"one", b"two", "done", "finish"]

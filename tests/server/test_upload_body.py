@@ -155,6 +155,17 @@ class TestBodies:
         """Then no greenlet is needed to read it."""
         assert uploads(*lines, behind=behind).body.at_hand() is at_hand
 
+    @pytest.mark.parametrize(("behind", "received"), [(b"hello", b"hello"), (b"hello, next", b"hello"), (b"he", b"he")])
+    def test_what_was_received_can_be_seen_and_is_yielded_all_the_same(
+        self, uploads: Callable[..., Upload], behind: bytes, received: bytes
+    ) -> None:
+        """Not what is behind it: that belongs to the next request."""
+        body = uploads("Content-Length: 5", behind=behind).body
+
+        assert body.received() == received
+        assert next(body.pieces()) == received
+        assert body.received() == b""
+
 
 class TestContinue:
     """RFC 9110 section 10.1.1."""

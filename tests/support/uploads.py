@@ -34,6 +34,9 @@ class ListedBody:
     def at_hand(self) -> bool:
         return self._at_hand
 
+    def received(self) -> bytes:
+        return b"".join(item for item in self._items if isinstance(item, bytes))
+
     def wait(self, seconds: float | None) -> bool:
         return self.readable.wait(seconds)
 

@@ -17,6 +17,9 @@ class ListedBody:
     def at_hand(self) -> bool:
         return True
 
+    def received(self) -> bytes:
+        return self.content
+
     def wait(self, seconds: float | None) -> bool:
         return True
 
