@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import Browser
 from support.demo_process import DemoUpstream
 from support.gateway_process import Gateway, in_own_directories, route_to, toml_table
 from support.ports import free_port
@@ -65,6 +66,26 @@ def axios(node: str) -> str:
     if not (_HERE / "node_modules/axios").is_dir():
         pytest.skip("the packages of tests/foreign/package-lock.json are not installed (`make foreign` tries)")
     return node
+
+
+@pytest.fixture(scope="session")
+def eventsource(node: str) -> str:
+    """The path of a Node that finds the package `eventsource` beside the scripts."""
+    if not (_HERE / "node_modules/eventsource").is_dir():
+        pytest.skip("the packages of tests/foreign/package-lock.json are not installed (`make foreign` tries)")
+    return node
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A running browser whose pages run what is in in_page.mjs."""
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("playwright is not installed (`make test` installs it)")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("chromium is not installed and could not be (`make foreign` tries)")
+    with Browser(program, _HERE / "in_page.mjs") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
