@@ -23,9 +23,10 @@ export function listen(url, report, Source = globalThis.EventSource) {
   source.onopen = () => report({ open: true });
   const heard = (event) => report({ event: event.type, data: event.data, id: event.lastEventId });
   for (const name of ["message", "tick"]) source.addEventListener(name, heard);
-  source.onerror = (event) => {
+  // Not `onerror`: npm's calls that for the connection alone.
+  source.addEventListener("error", (event) => {
     if (event.data !== undefined) heard(event);
     else report({ again: source.readyState === Source.CONNECTING });
-  };
+  });
   return () => source.close();
 }

@@ -1,0 +1,331 @@
+"""What each real client makes of each form of a stream: whole, pinged, told to have failed, cut, unfinished.
+
+The tables are the reason for the forms that the gateway chooses. They also say where a client reports success for an
+answer that is not whole: there it is for the gateway to make the difference.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from support.api_events import APIS, MESSAGE, Written, written
+from support.browser import Browser, Tab
+from support.children import Program, plain_environment
+from support.gateway_process import Gateway
+from support.scripted_upstream import Script, ScriptedUpstream, chunk, play, read_request
+
+HERE = Path(__file__).parent
+A_PAGE = "/page?n=1&delay=0"
+
+HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+ASKED: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+Staged = Callable[[Script], ScriptedUpstream]
+Serve = Callable[..., str]
+Tokens = list[str]
+Reader = Callable[[str, Tokens], None]
+"""Reads the answer at a URL to its end, adds the tokens it hears to a list, and raises what the client raises."""
+
+
+@pytest.fixture
+def serve(staged: Staged, one_gateway: Gateway) -> Serve:
+    """Put a body on, once: ``serve(written, type)``; later requests get 204. Return the URL."""
+
+    def put_on(body: Written, type: str = "text/event-stream") -> str:
+        end = [chunk(b"")] if body.ends else []
+        first = [HEAD.format(type).encode(), *map(chunk, body.pieces), *end]
+        turns = iter([first])
+        rest = [b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"]
+        staged(lambda connection: play([read_request, *next(turns, rest)], connection))
+        return f"{one_gateway.url}/staged"
+
+    return put_on
+
+
+def openai_client(url: str) -> openai.OpenAI:
+    """Return OpenAI's client, which does not try again."""
+    return openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+
+
+def anthropic_client(url: str) -> anthropic.Anthropic:
+    """Return Anthropic's client, which does not try again."""
+    return anthropic.Anthropic(base_url=url, api_key="none", max_retries=0)
+
+
+def read_chat(url: str, heard: Tokens) -> None:
+    """`chat.completions.create(stream=True)`."""
+    with openai_client(url) as client, client.chat.completions.create(**ASKED, stream=True) as stream:
+        for piece in stream:
+            heard += [choice.delta.content for choice in piece.choices if choice.delta.content]
+
+
+def read_chat_helper(url: str, heard: Tokens) -> None:
+    """`chat.completions.stream()` and its final completion."""
+    with openai_client(url) as client, client.chat.completions.stream(**ASKED) as stream:
+        heard += deltas(stream, "content.delta", lambda event: event.delta)
+        stream.get_final_completion()
+
+
+def read_responses(url: str, heard: Tokens) -> None:
+    """`responses.create(stream=True)`."""
+    with openai_client(url) as client, client.responses.create(model="m", input="hi", stream=True) as stream:
+        for event in deltas(stream, "response.output_text.delta", lambda event: event.delta):
+            heard.append(event)
+
+
+def read_messages(url: str, heard: Tokens) -> None:
+    """`messages.create(stream=True)`."""
+    with anthropic_client(url) as client, client.messages.create(**ASKED, max_tokens=9, stream=True) as stream:
+        for text in deltas(stream, "content_block_delta", lambda event: event.delta.text):
+            heard.append(text)
+
+
+def read_messages_helper(url: str, heard: Tokens) -> None:
+    """`messages.stream()` and its final message."""
+    with anthropic_client(url) as client, client.messages.stream(**ASKED, max_tokens=9) as stream:
+        for text in stream.text_stream:
+            heard.append(text)
+        stream.get_final_message()
+
+
+def deltas(stream: Iterable[Any], type: str, text: Callable[[Any], str]) -> Iterable[str]:
+    """Yield the texts of the events of ``type``."""
+    return (text(event) for event in stream if event.type == type)
+
+
+def end_of(reader: Reader, url: str, heard: Tokens) -> str:
+    """Read; return "success", or the name of the exception, and whether it says what the frame said."""
+    try:
+        reader(url, heard)
+    except Exception as error:
+        return type(error).__name__ + (": the message" if MESSAGE in str(error) else "")
+    return "success"
+
+
+SDKS: dict[str, tuple[str, Reader]] = {
+    "openai chat": ("chat", read_chat),
+    "openai chat helper": ("chat", read_chat_helper),
+    "openai responses": ("responses", read_responses),
+    "anthropic": ("messages", read_messages),
+    "anthropic helper": ("messages", read_messages_helper),
+}
+"""Each with the API it speaks."""
+
+
+def row(heard: str, chat: str, messages: str, **others: str) -> tuple[str, dict[str, str]]:
+    """Return what is heard, and how it ends for each SDK; ``others`` names those that differ from their fellow."""
+    ends = {"openai chat": chat, "anthropic": messages, "openai chat helper": chat, "openai responses": chat}
+    return heard, {
+        **ends,
+        "anthropic helper": messages,
+        **{name.replace("_", " "): end for name, end in others.items()},
+    }
+
+
+OPENAI_TOLD, ANTHROPIC_TOLD = "APIError: the message", "APIStatusError: the message"
+OPENAI_CUT, ANTHROPIC_CUT = "APIConnectionError", "RemoteProtocolError"
+NOTHING_COLLECTED = {"openai_chat_helper": "AssertionError", "anthropic_helper": "AssertionError"}
+
+OF_SDKS = {
+    "whole": row("ab", "success", "success"),
+    "pinged": row("ab", "success", "success"),
+    "pinged with ids": row("ab", "success", "success"),
+    # Why a ping is one line: where events have ids, OpenAI's SDK takes each further blank line for an event.
+    "pinged with ids and blank lines": row("ab", "JSONDecodeError", "success"),
+    "framed": row("a", OPENAI_TOLD, ANTHROPIC_TOLD),
+    "framed and cut": row("a", OPENAI_TOLD, ANTHROPIC_TOLD),
+    "framed at once": row("", OPENAI_TOLD, ANTHROPIC_TOLD),
+    "framed as plain events": row("a", OPENAI_TOLD, ANTHROPIC_TOLD),
+    # Why each API needs its own frame: Anthropic's SDK passes over events that have no name.
+    "framed as OpenAI does": row("a", OPENAI_TOLD, "success"),
+    "cut": row("a", OPENAI_CUT, ANTHROPIC_CUT),
+    # Why a body is ended politely once its terminal has come.
+    "cut behind the terminal": row("ab", "success", ANTHROPIC_CUT, openai_responses=OPENAI_CUT),
+    # Why a polite end proves nothing: no SDK misses the terminal.
+    "unfinished": row("a", "success", "success"),
+    "unfinished inside an event": row("a", "success", "success"),
+    "pinged only": row("", "success", "success", **NOTHING_COLLECTED),
+}
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+@pytest.mark.parametrize("form", OF_SDKS)
+def test_sdk_makes_of_a_form_what_the_table_says(serve: Serve, form: str, sdk: str) -> None:
+    """The SDK hears these tokens, and then reports success or raises this."""
+    api, reader = SDKS[sdk]
+    heard: Tokens = []
+    end = end_of(reader, serve(written(form, APIS[api])), heard)
+    tokens, ends = OF_SDKS[form]
+    assert end == ends[sdk]
+    assert "".join(heard) == ("" if end == "JSONDecodeError" else tokens)
+
+
+COMPLETION = {
+    "id": "c",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}],
+}
+ANTHROPIC_MESSAGE = {
+    "id": "m",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [{"type": "text", "text": "a"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 1, "output_tokens": 1},
+}
+ERROR_DOCUMENT = {"type": "error", "error": {"type": "api_error", "message": MESSAGE}}
+
+
+def read_completion(url: str) -> str | None:
+    """`chat.completions.create()`: what it says, None where there is nothing in it."""
+    with openai_client(url) as client:
+        completion = client.chat.completions.create(**ASKED)
+        return completion.choices[0].message.content if completion.choices else None
+
+
+def read_message(url: str) -> str | None:
+    """`messages.create()`: what it says, None where there is nothing in it."""
+    with anthropic_client(url) as client:
+        message = client.messages.create(**ASKED, max_tokens=9)
+        return message.content[0].text if message.content else None
+
+
+@pytest.mark.parametrize(
+    ("read", "document"),
+    [(read_completion, COMPLETION), (read_message, ANTHROPIC_MESSAGE)],
+    ids=["openai", "anthropic"],
+)
+def test_document_behind_blanks_is_read_as_without_them(
+    serve: Serve, read: Callable[[str], str | None], document: dict[str, Any]
+) -> None:
+    """JSON may begin with blanks (RFC 8259 section 2), and the SDKs let it: so a late document can be waited for."""
+    pieces = (b" ", b" \n", json.dumps(document).encode())
+    assert read(serve(Written(pieces), "application/json")) == "a"
+
+
+@pytest.mark.parametrize("read", [read_completion, read_message], ids=["openai", "anthropic"])
+def test_error_document_behind_blanks_is_no_error_to_an_sdk(serve: Serve, read: Callable[[str], str | None]) -> None:
+    """With 200 an SDK takes an error document for an answer that says nothing: such a body has to be cut instead."""
+    pieces = (b" ", json.dumps(ERROR_DOCUMENT).encode())
+    assert read(serve(Written(pieces), "application/json")) is None
+
+
+@pytest.mark.parametrize(
+    ("read", "raised"),
+    [(read_completion, openai.APIConnectionError), (read_message, anthropic.APIConnectionError)],
+    ids=["openai", "anthropic"],
+)
+def test_document_that_is_cut_behind_blanks_is_an_error_of_the_connection(
+    serve: Serve, read: Callable[[str], str | None], raised: type[Exception]
+) -> None:
+    """Pings alone, and then a cut, are no answer to any SDK."""
+    with pytest.raises(raised):
+        read(serve(Written((b" ", b" "), ends=False), "application/json"))
+
+
+@pytest.fixture(params=["curl", "axios", "fetch", "browser"])
+def octets_of(request: pytest.FixtureRequest, one_gateway: Gateway) -> Callable[[str], tuple[str, bool]]:
+    """Read a URL with a client that leaves the meaning to others; return the body and whether it reports success."""
+    program: Any = request.getfixturevalue({"fetch": "node"}.get(request.param, request.param))
+
+    def with_curl(url: str) -> tuple[str, bool]:
+        done = subprocess.run(
+            [program, "-sSN", "--max-time", "10", url], capture_output=True, timeout=15, env=plain_environment()
+        )
+        assert done.returncode in (0, 18, 56)
+        return done.stdout.decode(), done.returncode == 0
+
+    def with_script(url: str) -> tuple[str, bool]:
+        made: Program | Tab
+        if request.param == "browser":
+            assert isinstance(program, Browser)
+            made = program.run("read", page=one_gateway.url + A_PAGE, argument=url)
+        else:
+            made = Program([program, HERE / f"{request.param}_stream.mjs", url])
+        with made as script:
+            assert script.report()["status"] == 200
+            *pieces, last = script.reports()
+            return "".join(piece["piece"] for piece in pieces), last == {"end": True}
+
+    return with_curl if request.param == "curl" else with_script
+
+
+LINES = (b'{"n": 1}\n', b"\n", b'{"n": 2}\n', b"\n")
+FRAME_LINE = b'{"error": {"message": "the upstream broke off"}, "_gateway": true}\n'
+
+OF_READERS = {
+    "pinged": (written("pinged", APIS["events"]), "text/event-stream", True),
+    "framed": (written("framed", APIS["events"]), "text/event-stream", True),
+    "framed and cut": (written("framed and cut", APIS["events"]), "text/event-stream", False),
+    "cut": (written("cut", APIS["events"]), "text/event-stream", False),
+    "lines pinged": (Written(LINES), "application/x-ndjson", True),
+    "lines framed": (Written((*LINES, FRAME_LINE)), "application/x-ndjson", True),
+    "lines framed and cut": (Written((*LINES, FRAME_LINE), ends=False), "application/x-ndjson", False),
+}
+"""The body, its type, and whether whoever only reads octets reports success: a frame alone tells them nothing."""
+
+
+@pytest.mark.parametrize("form", OF_READERS)
+def test_reader_of_octets_gets_them_all_and_goes_by_the_framing(
+    octets_of: Callable[[str], tuple[str, bool]], serve: Serve, form: str
+) -> None:
+    """Pings and frames are octets as others are; success is what the framing says.
+
+    A cut takes with it what fetch has not handed out yet (WHATWG Streams: an error empties the queue), so that a
+    frame just before it can go unread.
+    """
+    body, type, success = OF_READERS[form]
+    text = b"".join(body.pieces).decode()
+    got, reported = octets_of(serve(body, type))
+    assert reported == success
+    assert got == text or (not success and text.startswith(got))
+
+
+OF_SOURCES: dict[str, list[dict[str, Any]]] = {
+    "whole": [{"message": "a"}, {"message": "b"}, {"tick": "done"}],
+    "pinged": [{"message": "a"}, {"message": "b"}, {"tick": "done"}],
+    "pinged with ids and blank lines": [{"message": "a"}, {"message": "b"}, {"tick": "done"}],
+    "pinged only": [],
+    "framed": [{"message": "a"}, {"error": MESSAGE}],
+    "framed and cut": [{"message": "a"}, {"error": MESSAGE}],
+    "framed as OpenAI does": [{"message": "a"}, {"message": MESSAGE}],
+    "unfinished": [{"message": "a"}],
+    "unfinished inside an event": [{"message": "a"}],
+    "cut": [{"message": "a"}],
+}
+"""What is heard until the source connects anew, which it does after every end."""
+
+
+@pytest.mark.parametrize("client", ["npm", "browser"])
+@pytest.mark.parametrize("form", OF_SOURCES)
+def test_event_source_hears_what_the_table_says(
+    request: pytest.FixtureRequest, serve: Serve, one_gateway: Gateway, form: str, client: str
+) -> None:
+    """A ping is not heard; a frame is an `error` with data; an end and a cut are the same to it.
+
+    npm's reads with fetch, so that a cut may take events with it.
+    """
+    url = serve(written(form, APIS["events"]))
+    made: Program | Tab
+    if client == "browser":
+        browser: Browser = request.getfixturevalue("browser")
+        made = browser.run("listen", page=one_gateway.url + A_PAGE, argument=url)
+    else:
+        made = Program([request.getfixturevalue("eventsource"), HERE / "eventsource_listen.mjs", url])
+    with made as source:
+        assert source.report() == {"open": True}
+        heard = []
+        while (told := source.report()) != {"again": True}:
+            data = told["data"]
+            heard.append({told["event"]: MESSAGE if MESSAGE in data else data})
+    expected = OF_SOURCES[form]
+    assert heard == expected or ("cut" in form and client == "npm" and heard == expected[: len(heard)])
