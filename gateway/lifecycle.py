@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import INTERNAL, Abort, Failure, FailureError, Interruption, Side
+from gateway.exchange.failed_chunks import FailedChunks
+from gateway.exchange.failure import INTERNAL, LATE_REFUSAL, Abort, Failure, FailureError, Interruption, Side
 from gateway.exchange.fields import request_fields
-from gateway.exchange.message import Chunks, Reply, ReplyHead, Source
+from gateway.exchange.message import Chunks, FixedChunks, Reply, ReplyHead, Source
 from gateway.exchange.outcome import judge as judge_outcome
 from gateway.exchange.place import Place
 from gateway.exchange.problem import problem
+from gateway.exchange.promise import Promise
 from gateway.exchange.target import Endpoint
 from gateway.policy.hooks import Hooks, Verdict
 
@@ -96,19 +98,22 @@ class Spine:
         *,
         pause: Pause = lambda seconds: None,
         wait: Wait = _without_waiting,
+        routed: Callable[[Exchange], None] = lambda exchange: None,
     ) -> Answer:
         """Return what to send: the upstream's reply, or our own about what went wrong.
 
-        ``pause`` is called between two attempts, ``wait`` where a slot has to be waited for. Raises ``Abort`` if the
-        client left; the reason is in ``exchange.failure``.
+        ``pause`` is called between two attempts, ``wait`` where a slot has to be waited for, ``routed``
+        once before anything is waited for. Raises ``Abort`` if the client left; the reason is in ``exchange.failure``.
         """
         try:
             self.accept(exchange)
             of_route = self._phases(exchange)
             reply = admit(exchange, of_route)
             if reply is None:
+                routed(exchange)
                 queue(exchange, of_route, wait)
                 reply = self.obtain(exchange, of_route, open_, pause)
+                exchange.reply = exchange.reply or reply  # From here on it is too late for an early head.
             reply.chunks = stage(exchange, of_route, reply.chunks)
             answer = self._begin(exchange, reply)
         except (FailureError, Interruption) as error:
@@ -150,14 +155,43 @@ class Spine:
             return reply
 
     def commit(self, exchange: Exchange, reply: Reply) -> None:
-        """Decide the head that goes out."""
+        """Decide the head that goes out. Where one went out early the hooks only hear of the one that came too late.
+
+        Raises ``FailureError`` (LATE_REFUSAL) for a reply that is not what the early head promised.
+        """
+        if exchange.promised is not None and reply.source is not Source.LOCAL:
+            why = exchange.promised.broken_by(reply.head)
+            if why is not None:
+                reply.chunks.close()
+                raise FailureError(Failure(LATE_REFUSAL, f"{why}, after 200 had gone out"))
         for hook in self._phases(exchange).commit:
             hook(exchange, reply.head)
         self._committed(exchange, reply)
 
-    def _committed(self, exchange: Exchange, reply: Reply) -> None:
-        exchange.reply = reply
+    def commit_early(self, exchange: Exchange, head: ReplyHead, promised: Promise) -> bool:
+        """Decide the head that goes out although there is no reply yet; say whether it may.
+
+        From here on what goes wrong is told in the body, or by its cut. To be called only while the exchange waits.
+        """
+        exchange.early = True
+        try:
+            for hook in self._phases(exchange).commit:
+                hook(exchange, head)
+        except Exception as error:
+            exchange.early = False
+            self.report(exchange, error)
+            return False
+        exchange.promised = promised
+        exchange.reply = Reply(head, FixedChunks(b""), Source.LOCAL)
         exchange.committed_at = self.clock()
+        return True
+
+    def _committed(self, exchange: Exchange, reply: Reply) -> None:
+        if exchange.early and exchange.reply is not None:
+            reply.head, reply.length = exchange.reply.head, None
+        else:
+            exchange.committed_at = self.clock()
+        exchange.reply = reply
         if exchange.head_at is None:
             exchange.head_at = exchange.committed_at
 
@@ -205,8 +239,24 @@ class Spine:
         exchange.fail(failure)
         if failure.kind.status is None:
             raise Abort
+        if exchange.early:
+            return self._refuse_late(exchange, failure)
         request = exchange.request
         return self._begin(exchange, problem(exchange.id, failure, request.first("accept"), request.method))
+
+    def _refuse_late(self, exchange: Exchange, failure: Failure) -> Answer:
+        """Let a failure break the body, whose head is out already: as in any other stream, its stages hear of it."""
+        assert exchange.reply is not None and exchange.promised is not None
+        exchange.wire, exchange.marks = exchange.promised.wire, None  # Those of an answer that nobody will see.
+        failed: Chunks = FailedChunks(failure)
+        try:
+            chunks = stage(exchange, self._phases(exchange), failed)
+        except Exception as error:
+            self.report(exchange, error)
+            chunks = failed
+        head = exchange.reply.head
+        reply = Reply(ReplyHead(head.status, head.reason, list(head.fields)), chunks, Source.LOCAL)
+        return Answer(reply, None, iter(chunks))
 
 
 def admit(exchange: Exchange, of_route: Phases) -> Reply | None:

@@ -15,6 +15,7 @@ from werkzeug.routing import Rule
 
 from gateway.downstream.accept import exchange_of
 from gateway.downstream.answer import ExactResponse, Stream
+from gateway.downstream.keeping_alive import keep_alive
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import INTERNAL, Failure
@@ -66,6 +67,7 @@ class Gate:
                 self._open(exchange, environ, interrupts),
                 pause=interrupts.pause,
                 wait=Turn(interrupts, clock).wait,
+                routed=lambda exchange: keep_alive(self.spine, exchange, environ, interrupts),
             )
             body = relay(exchange, answer.first, answer.rest, interrupts, clock)
             return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), finish))

@@ -9,6 +9,7 @@ from gateway.exchange.failure import Failure
 from gateway.exchange.marks import Marks
 from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
+from gateway.exchange.promise import Promise
 from gateway.exchange.wire import Wire
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Exchange:
     """How pings and error frames may be put into what goes out; None where they may not."""
     early: bool = False
     """Whether the head went out before the upstream had answered."""
+    promised: Promise | None = None
+    """What that head says of the body; None where none went out early."""
     first_frame_at: float | None = None
     """When the first meaningful frame was there."""
     stalls: int = 0

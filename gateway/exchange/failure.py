@@ -121,6 +121,7 @@ IN_BAND_ERROR = Kind("in_band_error", _UP, 502, "http_protocol_error", "Upstream
 FIRST_FRAME_TIMEOUT = Kind(
     "first_frame_timeout", _UP, 504, "http_response_timeout", "Upstream sent nothing that means anything in time"
 )
+LATE_REFUSAL = Kind("late_refusal", _UP, 502, "http_protocol_error", "Upstream answer does not fit the early head")
 
 KINDS: tuple[Kind, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Kind))
 """Every kind, in the order above; the documentation's table of failures is made from it."""

@@ -95,9 +95,10 @@ class Sse:
             else:
                 self._keep(piece)
         marks = self.marks
-        marks.boundary = self._at_boundary()
+        # Behind a CR its LF may follow, which behind something that was put in between would be an empty line.
+        marks.boundary = self._at_boundary() and not self._after_cr
         marks.progress_bytes = self._progress()
-        self._between = marks.boundary and not self._after_cr and self._head is None
+        self._between = marks.boundary and self._head is None
 
     def _after_bom(self, data: bytes) -> bytes:
         """Return what follows the one BOM that may stand at the start; nothing while that is not known."""

@@ -168,7 +168,9 @@ def _upstream_request_id(exchange: Exchange) -> str | None:
     reply, route = exchange.reply, exchange.route
     if reply is None or route is None or reply.source is not Source.UPSTREAM:
         return None
-    theirs = reply.head.first(route.forwarding.request_id_header.lower())
+    # An early head is ours; theirs came too late to go out.
+    head = exchange.attempts[-1].head if exchange.early and exchange.attempts else None
+    theirs = (head or reply.head).first(route.forwarding.request_id_header.lower())
     return theirs[:_MAX_FOREIGN_ID_CHARACTERS] if theirs is not None and theirs != exchange.id else None
 
 

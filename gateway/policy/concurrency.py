@@ -153,6 +153,8 @@ class Concurrency:
             return ticket if ticket.waiting else None
 
         def commit(exchange: Exchange, head: ReplyHead) -> None:
+            if exchange.early and exchange.committed_at is None:
+                return  # Nothing has come yet that could be learnt from.
             if learn(slots, exchange):
                 slots.hand_over(clock())
 

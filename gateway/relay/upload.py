@@ -39,6 +39,9 @@ class Body(Protocol):
     def at_hand(self) -> bool:
         """Whether all of it was received with the head, so that `pieces` will not wait."""
 
+    def received(self) -> bytes:
+        """Return what can be seen of it already; `pieces` will yield it all the same."""
+
     def wait(self, seconds: float | None) -> bool:
         """Wait until octets can be read (or the end seen); False when ``seconds`` passed first."""
 
@@ -61,6 +64,13 @@ class ClientUpload:
         self._replayable = True
         self._awaiting_client = False
         self._stopping = False
+        self._look: Callable[[bytes], None] | None = None
+
+    def look(self, feed: Callable[[bytes], None]) -> None:
+        """Show every piece to ``feed``, too; a body that is at hand is shown at once, for it may have to wait long."""
+        self._look = feed
+        if self._body.at_hand():
+            feed(self._body.received())
 
     def __repr__(self) -> str:
         return f"<ClientUpload {self._exchange.received_bytes}/{self.length}>"
@@ -137,6 +147,8 @@ class ClientUpload:
             self._exchange.received_bytes += len(piece)
             if limit is not None and self._exchange.received_bytes > limit:
                 raise FailureError(Failure(BODY_TOO_LARGE, f"more than {limit} octets"))
+            if self._look is not None:
+                self._look(piece)
             self._keep(piece)
             yield piece
 

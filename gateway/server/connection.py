@@ -147,6 +147,7 @@ class Connection:
         response = ClientResponse(request, self._sock, keep_alive)
         environ = self._service.environ(request, self._sock, self._peer)
         environ["gateway.interim"] = response.interim
+        environ["gateway.response"] = response
         # Until the message is whole the end of the connection is not meant, whatever brings it about.
         self._goodbye = whole = False
         try:

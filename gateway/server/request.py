@@ -68,6 +68,11 @@ class UploadBody:
         """Whether all of the body that was not handed on yet was received already."""
         return self.done or (self.length is not None and self._unreader.buf.tell() >= self._left > 0)
 
+    def received(self) -> bytes:
+        """Return what is here already of a body with a length, and was not handed on."""
+        received: bytes = self._unreader.buf.getvalue()
+        return received[: self._left]
+
     def wait(self, seconds: float | None) -> bool:
         """Wait until octets can be read; False when ``seconds`` passed first."""
         sock = self._unreader.sock

@@ -4,18 +4,25 @@ The field lines were checked where they came from (the upstream's head parser, o
 they are. Server and Date are the origin's; Date is added where it is missing (RFC 9110 section 6.6.1).
 """
 
+import select
 import socket
+import ssl
 import struct
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 
+from gevent.monkey import get_original
+
+from gateway.exchange.failure import Abort
+from gateway.exchange.fields import end_to_end
 from gateway.exchange.message import Fields, ReplyHead
 from gateway.server.request import ExactRequest
 
 _JOINED_BYTES = 16 * 1024
 """Up to here a piece is copied together with its framing, which is cheaper than three buffers for one call."""
 _RESET = struct.pack("ii", 1, 0)
+_poll = get_original("select", "poll")
 
 
 class BodyMismatchError(ValueError):
@@ -23,13 +30,20 @@ class BodyMismatchError(ValueError):
 
 
 class ClientResponse:
-    """Writes one response; it is the ``start_response`` of WSGI too."""
+    """Writes one response; it is the ``start_response`` of WSGI too.
+
+    Beside the pieces of the exchange's own greenlet, octets may come from the event loop (`begin`, `aside`), but only
+    while that greenlet is not inside a write (``_busy``): they never wait, and never stand inside a piece.
+    """
 
     __slots__ = (
         "_bodiless",
+        "_busy",
         "_chunked",
+        "_early_status",
         "_head",
         "_keep_alive",
+        "_left",
         "_length",
         "_request",
         "_sock",
@@ -45,11 +59,23 @@ class ClientResponse:
         self._chunked = False
         self._bodiless = False
         self._length: int | None = None
+        self._busy = False
+        """Whether a piece is being written. It stays true where one could not be, and behind the end of the body."""
+        self._left = b""
+        """What `begin` or `aside` could not send at once: it goes out before all else."""
+        self._early_status: str | None = None
         self.head_sent = False
         self.written_bytes = 0
 
-    def __call__(self, status: str, fields: Fields, exc_info: Any = None) -> None:
-        """Take the head; it leaves with the first piece (WSGI's start_response)."""
+    def __call__(self, status: str, fields: Fields, exc_info: Any = None, *, early: bool = False) -> None:
+        """Take the head; it leaves with the first piece (WSGI's start_response).
+
+        Raises ``Abort`` where another one went out early: what follows is the body of something else.
+        """
+        if self._early_status is not None:
+            if status != self._early_status:
+                raise Abort
+            return
         code = int(status[:3])
         self._bodiless = self._request.method == "HEAD" or code in (204, 304) or code < 200
         length, dated = _length_and_date(fields)
@@ -61,7 +87,8 @@ class ClientResponse:
         if not self._bodiless and length is None and not modern:
             self._keep_alive = False
         # A body that is still to be read stands between this response and the next request.
-        if not self._request.body.done:
+        # (Before an early head it may not have been asked for; then it has arrived, and the end will tell.)
+        if not (self._request.body.done or (early and self._request.body.at_hand())):
             self._keep_alive = False
         lines = [f"HTTP/1.1 {status}\r\n"]
         lines.extend([f"{name}: {value}\r\n" for name, value in fields])
@@ -99,7 +126,7 @@ class ClientResponse:
         lines = "".join([f"{name}: {value}\r\n" for name, value in head.fields if name.lower() != "content-length"])
         # A client that left is noticed by the watch on it; here it would pass for an error of the upstream (law 2).
         with suppress(OSError):
-            self._sock.sendall(f"HTTP/1.1 {head.status} {head.reason}\r\n{lines}\r\n".encode("latin-1"))
+            self._send(f"HTTP/1.1 {head.status} {head.reason}\r\n{lines}\r\n".encode("latin-1"))
 
     def write(self, piece: bytes) -> None:
         """Send a piece now, with the head in the same call if it has not left yet; ``b""`` sends the head alone."""
@@ -135,6 +162,76 @@ class ClientResponse:
             raise BodyMismatchError("a body is shorter than its Content-Length")
         if self._chunked:
             self._send(b"0\r\n\r\n")
+        elif self._left:
+            self._catch_up()
+        self._busy = True  # What came behind the end would be taken for the next response.
+
+    def can_begin(self) -> bool:
+        """Whether a head could go out at this moment, before the application has one.
+
+        The request must be here as a whole: while the client still sends it, it waits for nothing, and perhaps it
+        waits to be told to go on. HTTP/1.0 knows no body that could be interrupted by pings and cut so that it shows.
+        """
+        if self._busy or self.head_sent or self._request.method == "HEAD" or self._request.version < (1, 1):
+            return False
+        return (self._request.body.done or self._request.body.at_hand()) and self._writable()
+
+    def begin(self, head: ReplyHead, octets: bytes) -> None:
+        """Send ``head`` and the first ``octets`` of the body, from the event loop, where `can_begin` said yes."""
+        status = f"{head.status} {head.reason}"
+        self(status, end_to_end(head.fields), early=True)
+        self._early_status = status
+        self.head_sent = True
+        self._request.wants_continue = False
+        lines, self._head = self._head, b""
+        self._push(lines + self._framed(octets))
+
+    def free(self) -> bool:
+        """Whether the client takes octets beside the stream at this moment: between two writes, in an open body."""
+        if self._busy or not self.head_sent or self._bodiless or self._length is not None:
+            return False
+        if self._left:
+            self._push(b"")
+        return not self._left and not self._busy and self._writable()
+
+    def aside(self, octets: bytes) -> None:
+        """Put ``octets`` into the body without waiting, from the event loop, where `free` said yes.
+
+        What the client does not take goes out before the next piece, so that no octet of them is lost.
+        """
+        if octets:
+            self._push(self._framed(octets))
+
+    def _framed(self, octets: bytes) -> bytes:
+        if not octets:
+            return b""  # An empty chunk would be the last one.
+        return b"%x\r\n%b\r\n" % (len(octets), octets) if self._chunked else octets
+
+    def _push(self, octets: bytes) -> None:
+        """Send what is left over and ``octets``, as far as that can be done without waiting; keep the rest."""
+        octets = self._left + octets
+        try:
+            self._left = octets[self._send_some(octets) :]
+        except OSError:
+            # The greenlet that writes, or the watch on the client, meets the same and says so; here it is nobody's.
+            self._left = octets
+            self._busy = True
+
+    def _send_some(self, octets: bytes) -> int:
+        # gevent keeps the plain socket under `_sock` and what speaks TLS under `_sslobj`; neither of them waits.
+        try:
+            if hasattr(self._sock, "_sslobj"):
+                if self._sock._sslobj is None:
+                    raise OSError("TLS has ended")
+                return int(self._sock._sslobj.write(octets))
+            return int(self._sock._sock.send(octets))
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0  # TLS may hold them already: it is given the very same octets again, as it asks for.
+
+    def _writable(self) -> bool:
+        poll = _poll()
+        poll.register(self._sock.fileno(), select.POLLOUT)
+        return [event for _, event in poll.poll(0)] == [select.POLLOUT]
 
     def reset_on_close(self) -> None:
         """Let the connection end in a reset, which no client takes for the end of a body."""
@@ -143,11 +240,23 @@ class ClientResponse:
 
     def _send(self, octets: bytes) -> None:
         """Send all, waiting for the client as often as needed; the socket's timeout limits each wait by itself."""
+        self._busy = True
+        if self._left:
+            self._catch_up()
         sent = self._sock.send(octets)
         if sent < len(octets):
             left = memoryview(octets)[sent:]
             while left:
                 left = left[self._sock.send(left) :]
+        self._busy = False
+
+    def _catch_up(self) -> None:
+        """Send what was left over. By itself: TLS wants to see the same octets again, and not more at its first try."""
+        self._busy = True
+        left = memoryview(self._left)
+        while left:
+            left = left[self._sock.send(left) :]
+        self._left = b""
 
 
 def _length_and_date(fields: Fields) -> tuple[int | None, bool]:
