@@ -5,31 +5,24 @@ answer that is not whole: there it is for the gateway to make the difference.
 """
 
 import json
-import subprocess
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 from support.api_events import APIS, MESSAGE, Written, written
-from support.browser import Browser, Tab
-from support.children import Program, plain_environment
+from support.browser import Tab
+from support.children import Program
 from support.gateway_process import Gateway
 from support.scripted_upstream import Script, ScriptedUpstream, chunk, play, read_request
-
-HERE = Path(__file__).parent
-A_PAGE = "/page?n=1&delay=0"
+from support.sdk_readers import ASKED, SDKS, Tokens, anthropic_client, end_of, openai_client
 
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-ASKED: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 Staged = Callable[[Script], ScriptedUpstream]
 Serve = Callable[..., str]
-Tokens = list[str]
-Reader = Callable[[str, Tokens], None]
-"""Reads the answer at a URL to its end, adds the tokens it hears to a list, and raises what the client raises."""
+Listen = Callable[[str], Program | Tab]
 
 
 @pytest.fixture
@@ -45,76 +38,6 @@ def serve(staged: Staged, one_gateway: Gateway) -> Serve:
         return f"{one_gateway.url}/staged"
 
     return put_on
-
-
-def openai_client(url: str) -> openai.OpenAI:
-    """Return OpenAI's client, which does not try again."""
-    return openai.OpenAI(base_url=url, api_key="none", max_retries=0)
-
-
-def anthropic_client(url: str) -> anthropic.Anthropic:
-    """Return Anthropic's client, which does not try again."""
-    return anthropic.Anthropic(base_url=url, api_key="none", max_retries=0)
-
-
-def read_chat(url: str, heard: Tokens) -> None:
-    """`chat.completions.create(stream=True)`."""
-    with openai_client(url) as client, client.chat.completions.create(**ASKED, stream=True) as stream:
-        for piece in stream:
-            heard += [choice.delta.content for choice in piece.choices if choice.delta.content]
-
-
-def read_chat_helper(url: str, heard: Tokens) -> None:
-    """`chat.completions.stream()` and its final completion."""
-    with openai_client(url) as client, client.chat.completions.stream(**ASKED) as stream:
-        heard += deltas(stream, "content.delta", lambda event: event.delta)
-        stream.get_final_completion()
-
-
-def read_responses(url: str, heard: Tokens) -> None:
-    """`responses.create(stream=True)`."""
-    with openai_client(url) as client, client.responses.create(model="m", input="hi", stream=True) as stream:
-        for event in deltas(stream, "response.output_text.delta", lambda event: event.delta):
-            heard.append(event)
-
-
-def read_messages(url: str, heard: Tokens) -> None:
-    """`messages.create(stream=True)`."""
-    with anthropic_client(url) as client, client.messages.create(**ASKED, max_tokens=9, stream=True) as stream:
-        for text in deltas(stream, "content_block_delta", lambda event: event.delta.text):
-            heard.append(text)
-
-
-def read_messages_helper(url: str, heard: Tokens) -> None:
-    """`messages.stream()` and its final message."""
-    with anthropic_client(url) as client, client.messages.stream(**ASKED, max_tokens=9) as stream:
-        for text in stream.text_stream:
-            heard.append(text)
-        stream.get_final_message()
-
-
-def deltas(stream: Iterable[Any], type: str, text: Callable[[Any], str]) -> Iterable[str]:
-    """Yield the texts of the events of ``type``."""
-    return (text(event) for event in stream if event.type == type)
-
-
-def end_of(reader: Reader, url: str, heard: Tokens) -> str:
-    """Read; return "success", or the name of the exception, and whether it says what the frame said."""
-    try:
-        reader(url, heard)
-    except Exception as error:
-        return type(error).__name__ + (": the message" if MESSAGE in str(error) else "")
-    return "success"
-
-
-SDKS: dict[str, tuple[str, Reader]] = {
-    "openai chat": ("chat", read_chat),
-    "openai chat helper": ("chat", read_chat_helper),
-    "openai responses": ("responses", read_responses),
-    "anthropic": ("messages", read_messages),
-    "anthropic helper": ("messages", read_messages_helper),
-}
-"""Each with the API it speaks."""
 
 
 def row(heard: str, chat: str, messages: str, **others: str) -> tuple[str, dict[str, str]]:
@@ -232,33 +155,6 @@ def test_document_that_is_cut_behind_blanks_is_an_error_of_the_connection(
         read(serve(Written((b" ", b" "), ends=False), "application/json"))
 
 
-@pytest.fixture(params=["curl", "axios", "fetch", "browser"])
-def octets_of(request: pytest.FixtureRequest, one_gateway: Gateway) -> Callable[[str], tuple[str, bool]]:
-    """Read a URL with a client that leaves the meaning to others; return the body and whether it reports success."""
-    program: Any = request.getfixturevalue({"fetch": "node"}.get(request.param, request.param))
-
-    def with_curl(url: str) -> tuple[str, bool]:
-        done = subprocess.run(
-            [program, "-sSN", "--max-time", "10", url], capture_output=True, timeout=15, env=plain_environment()
-        )
-        assert done.returncode in (0, 18, 56)
-        return done.stdout.decode(), done.returncode == 0
-
-    def with_script(url: str) -> tuple[str, bool]:
-        made: Program | Tab
-        if request.param == "browser":
-            assert isinstance(program, Browser)
-            made = program.run("read", page=one_gateway.url + A_PAGE, argument=url)
-        else:
-            made = Program([program, HERE / f"{request.param}_stream.mjs", url])
-        with made as script:
-            assert script.report()["status"] == 200
-            *pieces, last = script.reports()
-            return "".join(piece["piece"] for piece in pieces), last == {"end": True}
-
-    return with_curl if request.param == "curl" else with_script
-
-
 LINES = (b'{"n": 1}\n', b"\n", b'{"n": 2}\n', b"\n")
 FRAME_LINE = b'{"error": {"message": "the upstream broke off"}, "_gateway": true}\n'
 
@@ -305,27 +201,17 @@ OF_SOURCES: dict[str, list[dict[str, Any]]] = {
 """What is heard until the source connects anew, which it does after every end."""
 
 
-@pytest.mark.parametrize("client", ["npm", "browser"])
 @pytest.mark.parametrize("form", OF_SOURCES)
-def test_event_source_hears_what_the_table_says(
-    request: pytest.FixtureRequest, serve: Serve, one_gateway: Gateway, form: str, client: str
-) -> None:
+def test_event_source_hears_what_the_table_says(listen: Listen, serve: Serve, form: str) -> None:
     """A ping is not heard; a frame is an `error` with data; an end and a cut are the same to it.
 
-    npm's reads with fetch, so that a cut may take events with it.
+    A cut may take with it what was not heard yet: npm's reads with fetch.
     """
-    url = serve(written(form, APIS["events"]))
-    made: Program | Tab
-    if client == "browser":
-        browser: Browser = request.getfixturevalue("browser")
-        made = browser.run("listen", page=one_gateway.url + A_PAGE, argument=url)
-    else:
-        made = Program([request.getfixturevalue("eventsource"), HERE / "eventsource_listen.mjs", url])
-    with made as source:
+    with listen(serve(written(form, APIS["events"]))) as source:
         assert source.report() == {"open": True}
         heard = []
         while (told := source.report()) != {"again": True}:
             data = told["data"]
             heard.append({told["event"]: MESSAGE if MESSAGE in data else data})
     expected = OF_SOURCES[form]
-    assert heard == expected or ("cut" in form and client == "npm" and heard == expected[: len(heard)])
+    assert heard == expected or ("cut" in form and heard == expected[: len(heard)])

@@ -26,9 +26,6 @@ CUT_CODES = {
     "network error",
 }
 
-A_PAGE = "/page?n=1&delay=0"
-"""A page of the demo upstream, so that a browser asks the gateway from its own origin."""
-
 Staged = Callable[[Script], ScriptedUpstream]
 
 
@@ -36,11 +33,11 @@ Reader = Callable[[str], Program | Tab]
 
 
 @pytest.fixture(params=["axios", "fetch", "browser"])
-def reader(request: pytest.FixtureRequest, one_gateway: Gateway) -> Reader:
+def reader(request: pytest.FixtureRequest) -> Reader:
     """Start a script that reads a URL: with Axios, with Node's fetch, and with fetch in a page of the same origin."""
     if request.param == "browser":
         browser: Browser = request.getfixturevalue("browser")
-        return lambda url: browser.run("read", page=one_gateway.url + A_PAGE, argument=url)
+        return lambda url: browser.run("read", url)
     program: str = request.getfixturevalue("axios" if request.param == "axios" else "node")
     return lambda url: Program([program, HERE / f"{request.param}_stream.mjs", url])
 

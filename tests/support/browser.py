@@ -9,10 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urljoin
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+_PAGE = "/a-page-of-the-tests"
 _WAIT_SECONDS = 10.0
 _GRACE_SECONDS = 5.0
 _START = """async ([module, name, argument]) => {
@@ -61,16 +63,16 @@ class Browser:
         """Return what ``action`` returns in the thread that owns the browser; raise TimeoutError where it hangs."""
         return self._thread.submit(action).result(_WAIT_SECONDS + _GRACE_SECONDS)
 
-    def run(self, name: str, *, page: str, argument: str) -> "Tab":
-        """Open the web page ``page`` in a fresh profile and call the function ``name`` of the module there."""
-        return Tab(self, page, [self._module, name, argument])
+    def run(self, name: str, url: str) -> "Tab":
+        """Open a web page in a fresh profile and call the function ``name`` of the module with ``url`` there."""
+        return Tab(self, [self._module, name, url])
 
 
 class Tab:
     """A page that runs a function, as a context manager; what the function reports comes out one by one."""
 
-    def __init__(self, browser: Browser, page: str, call: list[str]) -> None:
-        self._browser, self._url, self._call = browser, page, call
+    def __init__(self, browser: Browser, call: list[str]) -> None:
+        self._browser, self._call = browser, call
         self._read = 0
 
     def __enter__(self) -> Self:
@@ -83,7 +85,9 @@ class Tab:
     def _open(self) -> "Page":
         page = self._browser._chromium.new_context().new_page()
         page.set_default_timeout(_WAIT_SECONDS * 1000)
-        page.goto(self._url)
+        page_url = urljoin(self._call[-1], _PAGE)
+        page.route(page_url, lambda route: route.fulfill(content_type="text/html", body="<title>tests</title>"))
+        page.goto(page_url)
         page.evaluate(_START, self._call)
         return page
 
