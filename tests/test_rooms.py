@@ -34,7 +34,8 @@ class Room:
 ROOMS = {
     # Know nothing of ours.
     "exchange": Room(),
-    "formats": Room(ours=("exchange",)),  # marks are values of an exchange
+    # Marks are values of an exchange; zstd is a library by these names until Python 3.14.
+    "formats": Room(ours=("exchange",), theirs=("compression", "backports")),
     "config": Room(theirs=("pydantic", "pydantic_core")),
     "demo": Room(theirs=("flask", "werkzeug", "gevent", "click")),  # a program of its own, run beside the gateway
     # Know what an exchange is.

@@ -23,11 +23,17 @@ def parsed(data: bytes) -> object:
     Octets that are not UTF-8 are read as U+FFFD, as WHATWG streams are decoded, and ``NaN`` and ``Infinity`` pass:
     many write them, and neither tells that anything is missing.
     """
+    value, _, rest = first_value(data)
+    return Unread.MALFORMED if rest else value
+
+
+def first_value(data: bytes) -> tuple[object, str, str]:
+    """Return the JSON value that ``data`` begins with, or an `Unread`; its text, and the text that follows it."""
     text = data.decode("utf-8", "replace").strip(_WHITE)
     try:
         value, end = _scan(text, 0)
     except (json.JSONDecodeError, StopIteration):
-        return Unread.MALFORMED
+        return Unread.MALFORMED, "", ""
     except (ValueError, RecursionError):
-        return Unread.BEYOND
-    return value if end == len(text) else Unread.MALFORMED
+        return Unread.BEYOND, "", ""
+    return value, text[:end], text[end:]

@@ -118,6 +118,7 @@ class Sse:
 
     def _keep(self, piece: bytes) -> None:
         """Keep a piece of a line that goes on, as far as there is room."""
+        self._after_cr = 0
         self._line_octets += len(piece)
         self._line += piece[: max(0, LARGEST_EVENT_BYTES + _ROOM_FOR_FIELD - len(self._line))]
 
