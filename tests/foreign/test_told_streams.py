@@ -3,27 +3,46 @@
 The law: with `complete = "terminal"` no client reports success for an answer that is not whole.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 from support.api_events import APIS, PING, Api, written
 from support.browser import Tab
 from support.children import Program
 from support.gateway_process import Gateway, toml_table
-from support.scripted_upstream import Script, ScriptedUpstream, Step, chunk, play, read_request
-from support.sdk_readers import SDKS, Tokens, end_of
+from support.scripted_upstream import Script, ScriptedUpstream, Step, chunk, play, read_request, response
+from support.sdk_readers import (
+    ANTHROPIC_MESSAGE,
+    COMPLETION,
+    SDKS,
+    Tokens,
+    end_of,
+    read_completion,
+    read_message,
+)
 
 StartGateway = Callable[..., Gateway]
 Staged = Callable[[Script], ScriptedUpstream]
 Listen = Callable[[str], Program | Tab]
 ReadOctets = Callable[[str], tuple[str, bool]]
 
-FORMATS = {"chat": "openai", "responses": "openai", "messages": "anthropic", "events": "sse", "lines": "ndjson"}
+PLAIN_SDKS = ("openai chat", "openai responses", "anthropic")
+FORMATS = {
+    "chat": "openai",
+    "responses": "openai",
+    "messages": "anthropic",
+    "events": "sse",
+    "lines": "ndjson",
+    "document": "json",
+}
 TERMINAL = {"events": ["event:tick"]}
-PING_SECONDS = 0.2
-SILENT_SECONDS = 1.2
-PATIENCE_SECONDS = 0.7
+PING_SECONDS = 0.15
+SILENT_SECONDS = 1.0
+PATIENCE_SECONDS = 0.6
 """How long an SDK waits for octets here: less than the upstream is silent, more than the gateway is."""
 
 TOLD = {"chat": "APIError", "responses": "APIError", "messages": "APIStatusError"}
@@ -95,7 +114,7 @@ def test_answer_that_is_not_whole_is_never_a_success_to_an_sdk(serve: Serve, fau
     assert "".join(heard) == ("" if fault == "pinged only" else "a")
 
 
-@pytest.mark.parametrize("sdk", SDKS)
+@pytest.mark.parametrize("sdk", PLAIN_SDKS)
 def test_silent_upstream_is_waited_for_as_long_as_the_gateway_pings(serve: Serve, sdk: str) -> None:
     """Pings carry an SDK over a silence that it would not bear by itself; the answer is whole."""
     name, reader = SDKS[sdk]
@@ -105,10 +124,52 @@ def test_silent_upstream_is_waited_for_as_long_as_the_gateway_pings(serve: Serve
     heard: Tokens = []
     assert end_of(reader, serve("told", name, *steps), heard, seconds=PATIENCE_SECONDS) == "success"
     assert "".join(heard) == "ab"
-    assert end_of(reader, serve("plain", name, *steps), [], seconds=PATIENCE_SECONDS) != "success"
 
 
-@pytest.mark.parametrize("sdk", SDKS)
+def test_silence_without_pings_is_more_than_the_sdk_would_wait_for(serve: Serve) -> None:
+    """What the test above says is not said of nothing: without pings the same silence is a timeout."""
+    steps = (head("chat"), SILENT_SECONDS, chunk(APIS["chat"].terminal), chunk(b""))
+    assert end_of(SDKS["openai chat"][1], serve("plain", "chat", *steps), [], seconds=PATIENCE_SECONDS) != "success"
+
+
+@pytest.mark.parametrize("route", ["told", "cut"])
+@pytest.mark.parametrize("sdk", PLAIN_SDKS)
+def test_upstream_that_refuses_after_the_head_went_out_is_no_success(serve: Serve, sdk: str, route: str) -> None:
+    """Who waited below an early 200 is told of the 503 that came later, by a frame or by a cut."""
+    name, reader = SDKS[sdk]
+    url = serve(route, name, 3 * PING_SECONDS, response(b"{}", "Connection: close", status="503 Service Unavailable"))
+    assert end_of(reader, url, []) == (TOLD if route == "told" else CUT)[name]
+
+
+DOCUMENT_SDKS = {"openai": (read_completion, COMPLETION), "anthropic": (read_message, ANTHROPIC_MESSAGE)}
+
+
+@pytest.mark.parametrize("sdk", DOCUMENT_SDKS)
+def test_document_that_takes_long_is_waited_for_as_long_as_the_gateway_pings(serve: Serve, sdk: str) -> None:
+    """Blanks before the document carry an SDK over the silence before the head; the document is read."""
+    read, document = DOCUMENT_SDKS[sdk]
+    fields = ("Content-Type: application/json", "Connection: close")
+    url = serve("told", "document", SILENT_SECONDS, response(json.dumps(document).encode(), *fields))
+    assert read(url, PATIENCE_SECONDS) == "a"
+
+
+@pytest.mark.parametrize("sdk", DOCUMENT_SDKS)
+@pytest.mark.parametrize("late", ["error", "half", "nothing"])
+def test_document_that_fails_behind_pings_is_no_success(serve: Serve, sdk: str, late: str) -> None:
+    """An error, half a document or none, after the head went out, is an error of the connection to the SDK."""
+    read, document = DOCUMENT_SDKS[sdk]
+    half = json.dumps(document).encode()[:-9]
+    answer = {
+        "error": response(b'{"error": {"message": "no"}}', "Connection: close", status="503 Service Unavailable"),
+        "half": response(half, "Content-Type: application/json", "Connection: close"),
+        "nothing": b"",
+    }[late]
+    url = serve("told", "document", 3 * PING_SECONDS, answer)
+    with pytest.raises((openai.APIConnectionError, anthropic.APIConnectionError)):
+        read(url, 10)
+
+
+@pytest.mark.parametrize("sdk", PLAIN_SDKS)
 def test_body_that_stays_open_behind_its_terminal_is_ended_for_the_client(serve: Serve, sdk: str) -> None:
     """The upstream says all and does not close: the SDK is done long before it would lose its patience."""
     name, reader = SDKS[sdk]

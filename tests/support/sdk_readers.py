@@ -85,3 +85,37 @@ SDKS: dict[str, tuple[str, Reader]] = {
     "anthropic helper": ("messages", read_messages_helper),
 }
 """Each with the API it speaks."""
+
+COMPLETION = {
+    "id": "c",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}],
+}
+ANTHROPIC_MESSAGE = {
+    "id": "m",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [{"type": "text", "text": "a"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 1, "output_tokens": 1},
+}
+
+ReadDocument = Callable[..., str | None]
+
+
+def read_completion(url: str, seconds: float = 10) -> str | None:
+    """`chat.completions.create()`: what it says, None where there is nothing in it."""
+    with openai_client(url, seconds) as client:
+        completion = client.chat.completions.create(**ASKED)
+        return completion.choices[0].message.content if completion.choices else None
+
+
+def read_message(url: str, seconds: float = 10) -> str | None:
+    """`messages.create()`: what it says, None where there is nothing in it."""
+    with anthropic_client(url, seconds) as client:
+        message = client.messages.create(**ASKED, max_tokens=9)
+        return message.content[0].text if message.content else None
