@@ -1,16 +1,14 @@
 """The streams of Anthropic's Messages API, over SSE."""
 
+from gateway.formats.deltas import Deltas
 from gateway.formats.in_band import in_band_error
 from gateway.formats.parsing import Unread, parsed
-from gateway.formats.shape import Shapes
-from gateway.formats.sse import Sse
 from gateway.formats.tokens import note_usage
 
-_DELTA = b"content_block_delta"
 _NOT_CONTENT = frozenset({"type", "id", "tool_use_id", "citations", "signature"})
 
 
-class Anthropic(Sse):
+class Anthropic(Deltas):
     """Watches the events of a message. Whole is an answer whose ``message_stop`` came.
 
     The name of an event says what it is, as the clients of this API read it, or ``type`` in its data where it has no
@@ -18,8 +16,7 @@ class Anthropic(Sse):
     """
 
     def __init__(self) -> None:
-        super().__init__(name="anthropic")
-        self._shapes = Shapes()
+        super().__init__("anthropic")
 
     def end(self) -> str | None:
         """See `Format`."""
@@ -31,10 +28,6 @@ class Anthropic(Sse):
         return self._counted
 
     def _event(self, name: bytes, data: bytes | None) -> bool:
-        if name == _DELTA and data is not None and self._shapes.fits(name, data):
-            self.marks.frames += 1
-            self.marks.meaningful += 1
-            return True
         value: object = Unread.BEYOND if data is None else parsed(data)
         kind = name.decode("utf-8", "replace")
         if isinstance(value, dict):
@@ -62,7 +55,7 @@ class Anthropic(Sse):
         if kind == "content_block_delta":
             if _carries(value.get("delta")):
                 marks.meaningful += 1
-                self._shapes.learn(_DELTA, data)
+                self._plain = True
         elif kind == "content_block_start":
             marks.meaningful += _carries(value.get("content_block"))
         elif kind == "message_start":

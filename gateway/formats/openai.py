@@ -1,9 +1,8 @@
 """The streams of the OpenAI API, and of the many that speak like it: chat, completions and responses, over SSE."""
 
+from gateway.formats.deltas import Deltas
 from gateway.formats.in_band import in_band_error
 from gateway.formats.parsing import Unread, parsed
-from gateway.formats.shape import Shapes
-from gateway.formats.sse import Sse
 from gateway.formats.tokens import note_usage
 
 MOST_CHOICES = 1024
@@ -25,15 +24,14 @@ _PREAMBLE = (".created", ".queued", ".in_progress", ".added")
 _NOT_CONTENT = frozenset({"role", "provider_specific_fields"})
 
 
-class OpenAi(Sse):
+class OpenAi(Deltas):
     """Watches a stream of chunks with ``choices``, or of typed events.
 
     Whole is an answer all of whose choices have a ``finish_reason``, that said ``[DONE]``, or whose last event came.
     """
 
     def __init__(self) -> None:
-        super().__init__(name="openai")
-        self._shapes = Shapes()
+        super().__init__("openai")
         self._open: set[object] = set()  # choices that have begun
         self._finished: set[object] = set()
         self._done = False
@@ -53,8 +51,6 @@ class OpenAi(Sse):
         marks.frames += 1
         if data is None:
             self._unread(name)
-        elif self._shapes.fits(name, data):
-            marks.meaningful += 1
         elif data.startswith(_DONE):
             self._whole()
         else:
@@ -78,8 +74,8 @@ class OpenAi(Sse):
         elif not isinstance(value, dict):
             if value is Unread.MALFORMED and self.marks.malformed is None:
                 self.marks.malformed = f"the data of event {self.marks.frames} is not JSON"
-        elif not self._told_error(name, value, data) and self._plain(name, value):
-            self._shapes.learn(name, data)
+        elif not self._told_error(name, value, data):
+            self._plain = self._take(name, value)
 
     def _told_error(self, name: bytes, value: dict[str, object], data: bytes) -> bool:
         error = value.get("error")
@@ -96,7 +92,7 @@ class OpenAi(Sse):
             self.marks.error = in_band_error(error, data)
         return True
 
-    def _plain(self, name: bytes, value: dict[str, object]) -> bool:
+    def _take(self, name: bytes, value: dict[str, object]) -> bool:
         """Take a frame that is no error; return whether it carries text and says nothing else."""
         told_usage = self._note_usage(value)
         choices = value.get("choices")

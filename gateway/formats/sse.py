@@ -47,6 +47,10 @@ class Sse:
             if first == last and data.startswith(b"data:", start):
                 self._short(name, data, start, last)
                 return
+            if data.find(b"\n\n") < last:
+                for event in data[:last].split(b"\n\n"):
+                    self.feed(event + b"\n\n")
+                return
         self._long(data)
 
     def end(self) -> str | None:

@@ -12,12 +12,12 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.fields import set_field
 from gateway.exchange.route import Route
-from gateway.formats.coding import DECODABLE
 from gateway.policy.hooks import Hooks
 
 ACTS_ON = ("stream.complete", "stream.keepalive", "stream.on_error")
 """The settings that decide what it does, as a route sees them."""
 
+DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
 _FIELD = "Accept-Encoding"
 _NO_QUALITY = re.compile(r"q=0(?:\.0{0,3})?")
 

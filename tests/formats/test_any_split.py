@@ -36,10 +36,27 @@ PIECES = st.lists(st.integers(1, 40), min_size=1, max_size=60)
 # Octets in which every format finds something to trip over.
 NOISE = st.lists(
     st.sampled_from(
-        [b"data:", b"data: {}", b"event: ", b"ping", b"\n", b"\r", b"\r\n", b"\n\n", b":", b"{", b"}", b"[", b"]", b'"']
-        + [b"\\", b",", b" ", b"1", b'{"error":{"code":429}}', b'data: {"choices":[{"index":1,"finish_reason":"x"}]}']
-        + [b"[DONE]", b'""', b"\xef\xbb\xbf", b"\xef", b"true", b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n']
-        + [b'event: content_block_delta\ndata: {"delta":{"text":"a"}}\n\n', b"event: message_stop\n", b'"a"', b"id: 1"]
+        [
+            *(
+                b"data:",
+                b"data: {}",
+                b"event: ",
+                b"id: 1",
+                b"ping",
+                b"\n",
+                b"\r",
+                b"\r\n",
+                b"\n\n",
+                b":",
+                b"{",
+                b"}",
+                b"[",
+            ),
+            *(b"]", b'"', b'""', b'"a"', b"\\", b",", b" ", b"1", b"true", b"[DONE]", b"\xef\xbb\xbf", b"\xef"),
+            *(b'{"error":{"code":429}}', b'data: {"choices":[{"index":1,"finish_reason":"x"}]}'),
+            *(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', b"event: message_stop\n"),
+            *(b'event: content_block_delta\ndata: {"delta":{"text":"a"}}\n\n', b"event: ping\ndata: {}\n\n"),
+        ]
     ),
     max_size=30,
 ).map(b"".join)

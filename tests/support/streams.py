@@ -58,7 +58,10 @@ data: {"type":"message_stop"}
 
 """
 
-EVENTS = b"\xef\xbb\xbf: hello\r\n\r\nid: 1\ndata: a\rdata:b\r\n\revent: news\ndata\n\n:\n\nretry: 5\n\nevent: end\r\ndata: {}\r\n\r\n"
+EVENTS = (
+    b"\xef\xbb\xbf: hello\r\n\r\nid: 1\ndata: a\rdata:b\r\n\revent: news\ndata\n\n:\n\nretry: 5\n\n"
+    b"event: end\r\ndata: {}\r\n\r\n"
+)
 LINES = b'{"a":1}\n\n{"b":"\\n"}\r\n \n[1,2]\n"x"\n'
 DOCUMENT = b' \r\n{"a":[1,{"b":"}]\\"\\\\"},[]],"usage":{"prompt_tokens":1},"c":{"d":null}}\n'
 TABLE = b'id,name\r\n1,"a ""b"", \n c"\r\n\r\n2,\n'
