@@ -108,6 +108,8 @@ def _of_the_stream(exchange: Exchange) -> Record:
             told["total_tokens"] = usage.total_tokens
     elif exchange.unwatched is not None:
         told["unwatched"] = exchange.unwatched[:_MAX_DETAIL_CHARACTERS]
+    if exchange.early:
+        told["early_ms"] = _since_start(exchange, exchange.committed_at)
     if exchange.pings:
         told["pings"] = exchange.pings
     return told

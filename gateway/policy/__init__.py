@@ -8,6 +8,7 @@ from gateway.policy import (
     forwarding,
     fresh_connection,
     host,
+    mark_behind_pings,
     plain_coding,
     request_id,
     request_limits,
@@ -27,6 +28,7 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
+    mark_behind_pings.hooks,  # near the upstream, where a mark at the start of its body still is one
     error_frames.hooks,  # behind every stage that may fail, so that it can tell of it in what the client reads
 )
 """The policies of every route, in the order in which each phase calls them."""

@@ -19,6 +19,8 @@ _CSV = "text/csv"
 _STREAMS = {_SSE: "sse", **dict.fromkeys(_NDJSON, "ndjson"), _CSV: "csv"}
 """Formats by the media types that a client may ask for."""
 _TYPES = {"sse": (_SSE,), "openai": (_SSE,), "anthropic": (_SSE,), "ndjson": _NDJSON, "json": ("application/json",)}
+EARLY = frozenset({"auto", *_TYPES})
+"""Formats of routes whose clients may get a head early."""
 _ASKED_IN_THE_BODY = ("openai", "anthropic")
 _PART_OR_NOTHING = frozenset(
     {"range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"}

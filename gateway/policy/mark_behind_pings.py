@@ -1,4 +1,4 @@
-"""Take off a byte order mark behind a ping: it may stand at the very start of a stream, and there a ping stands already.
+"""Take off a byte order mark behind a ping: it belongs at the very start of a stream, and there a ping stands already.
 
 Anywhere else a reader takes it for a part of the first field's name, or of the first value, and loses an event.
 """

@@ -29,7 +29,7 @@ from gateway.exchange.failure import (
     Side,
 )
 from gateway.exchange.marks import Format, Marks
-from gateway.exchange.message import Chunks, Reply
+from gateway.exchange.message import Reply
 from gateway.exchange.wire import Wire
 from gateway.formats.choose import choose
 

@@ -7,8 +7,10 @@ from gateway.config.model import Model
 from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
+from gateway.config.units import format_duration
 from gateway.exchange.route import Stream
 from gateway.policy.error_frames import FRAMED
+from gateway.policy.keepalive import EARLY, ping
 from gateway.policy.stream import StreamSettings
 from gateway.policy.timeouts import TimeoutsSettings
 from gateway.settings import Settings
@@ -26,6 +28,7 @@ class _Table:
     at: Path
     stream: Stream
     stream_given: frozenset[str]
+    timeouts: TimeoutsSettings
     timeouts_given: frozenset[str]
 
 
@@ -39,6 +42,8 @@ def streams_can_act(settings: Settings, sources: Sources) -> Problems:
             message = fault(table.stream) if key in table.stream_given else None
             if message is not None:
                 yield sources.problem((*table.at, "stream", key), message, severity=Severity.WARNING)
+        for key, message in _too_late(table):
+            yield sources.problem((*table.at, "stream", key), message, severity=Severity.WARNING)
         if "first_frame" in table.timeouts_given and table.stream.format in (None, "opaque"):
             message = "cannot act: nothing looks for frames; say the format in stream"
             yield sources.problem((*table.at, "timeouts", "first_frame"), message, severity=Severity.WARNING)
@@ -74,6 +79,38 @@ def _on_error(stream: Stream) -> str | None:
     return None
 
 
+def _keepalive(stream: Stream) -> str | None:
+    if stream.keepalive is None:
+        return None
+    if not ping(stream.format or ""):
+        pinged = stream.format == "auto"
+        return None if pinged else f"cannot act: {stream.format} has no place for a ping"
+    return None if stream.keepalive >= 1 else "sends more than one ping a second to each client that waits"
+
+
+def _grace(stream: Stream) -> str | None:
+    if stream.keepalive is None:
+        return "cannot act without keepalive"
+    if stream.grace is not None and stream.format not in EARLY:
+        return f"cannot act: nobody can tell what to promise for {stream.format}"
+    return None
+
+
+def _too_late(table: _Table) -> Iterator[tuple[str, str]]:
+    """Yield what comes only when a timeout has ended the wait already."""
+    stream, timeouts = table.stream, table.timeouts
+    if stream.keepalive is None:
+        return
+    if "keepalive" in table.stream_given and timeouts.idle is not None and stream.keepalive >= timeouts.idle:
+        yield "keepalive", f"cannot act inside a body: timeouts.idle ends it after {format_duration(timeouts.idle)}"
+    first = timeouts.first_byte
+    if "grace" in table.stream_given and None not in (stream.grace, first) and (stream.grace or 0) >= (first or 0):
+        yield (
+            "grace",
+            f"acts only in queues and retries: timeouts.first_byte ends an attempt after {format_duration(first or 0)}",
+        )
+
+
 def _stall(stream: Stream) -> str | None:
     return None if stream.format is not None else "cannot act: nothing looks at the stream; say its format"
 
@@ -83,6 +120,8 @@ _FAULTS: dict[str, Callable[[Stream], str | None]] = {
     "terminal": _terminal,
     "after_terminal": _after_terminal,
     "on_error": _on_error,
+    "keepalive": _keepalive,
+    "grace": _grace,
     "stall": _stall,
 }
 """By setting: why it cannot act, or what it says besides; None where all is well."""
@@ -118,7 +157,9 @@ class _Layers:
         whole = nearest(layer.stream, self._stream)
         stream = whole.compiled()["stream"]
         assert isinstance(stream, Stream)
-        return _Table(at, stream, _given(layer.stream, self._stream), _given(layer.timeouts, self._timeouts))
+        timeouts = nearest(layer.timeouts, self._timeouts)
+        given = _given(layer.stream, self._stream), timeouts, _given(layer.timeouts, self._timeouts)
+        return _Table(at, stream, *given)
 
 
 def _given(own: Model, inherited: Model) -> frozenset[str]:

@@ -25,9 +25,7 @@ def test_plain_sse_gets_an_event_called_error() -> None:
     before, data = parsed(error_frame("sse", CUT, "0f1e"))
 
     assert before == ["event: error"]
-    assert data == {
-        "error": {"message": MESSAGE, "type": "gateway_error", "code": "body_cut", "exchange_id": "0f1e"}
-    }
+    assert data == {"error": {"message": MESSAGE, "type": "gateway_error", "code": "body_cut", "exchange_id": "0f1e"}}
 
 
 def test_openai_gets_data_without_an_event() -> None:

@@ -23,6 +23,7 @@ ROUTES = {
     "impatient": {"stream": STREAM, "timeouts": {"first_byte": "700ms"}},
     "total": {"stream": STREAM, "timeouts": {"total": "700ms"}},
     "again": {"stream": STREAM, "retry": RETRY, "timeouts": {"first_byte": "500ms"}},
+    "frame": {"stream": {**STREAM, "on_error": "frame"}, "timeouts": {"first_byte": "700ms"}},
     "one": {"stream": STREAM, "limits": {"max_concurrent": 1}, "timeouts": {"queue": "900ms"}},
 }
 
@@ -185,17 +186,29 @@ def test_attempts_go_on_below_an_early_head(plain: Stage, first: Script) -> None
 
 
 def test_queue_is_waited_in_below_an_early_head(plain: Stage) -> None:
-    """Pings come while others have the slot; a wait that is too long is a cut, one that is not has its answer."""
-    with plain.scene([SSE, 0.7, chunk(b"")], "one") as first, plain.scene(EVENTS, "one") as second:
-        with plain.client() as holder, plain.client() as waiting:
-            holder.get(first.target).read_until_head()
-            answer = waiting.get(second.target).read_response()
-            assert_early(answer)
-            assert answer.complete and re.fullmatch(rb"(: ping\n){2,}data: 1\n\n", answer.body)
-    with plain.scene([SSE, 1.5, chunk(b"")], "one") as first, plain.scene(EVENTS, "one") as second:
-        with plain.client() as holder, plain.client() as waiting:
-            holder.get(first.target).read_until_head()
-            assert_cut(waiting.get(second.target).read_response(), second, "queue_timeout", "rejected")
+    """Pings come while others have the slot, and then the answer."""
+    with (
+        plain.scene([SSE, 0.7, chunk(b"")], "one") as first,
+        plain.scene(EVENTS, "one") as second,
+        plain.client() as holder,
+        plain.client() as waiting,
+    ):
+        holder.get(first.target).read_until_head()
+        answer = waiting.get(second.target).read_response()
+        assert_early(answer)
+        assert answer.complete and re.fullmatch(rb"(: ping\n){2,}data: 1\n\n", answer.body)
+
+
+def test_wait_in_a_queue_that_is_too_long_is_a_cut(plain: Stage) -> None:
+    """Its 503 came too late."""
+    with (
+        plain.scene([SSE, 1.5, chunk(b"")], "one") as first,
+        plain.scene(EVENTS, "one") as second,
+        plain.client() as holder,
+        plain.client() as waiting,
+    ):
+        holder.get(first.target).read_until_head()
+        assert_cut(waiting.get(second.target).read_response(), second, "queue_timeout", "rejected")
 
 
 def post(client: RudeClient, target: str, body: bytes, *, pieces: int = 1, pause: float = 0.0) -> RawResponse:
@@ -258,3 +271,22 @@ def test_client_that_leaves_below_an_early_head_is_noticed_at_once(plain: Stage)
             client.get(scene.target).read_until(b": ping\n")
         assert scene.line(1)["outcome"] == "client_gone"
         plain.wait_until_quiet()
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [([0.6, response(b"no", status="500 No")], "late_refusal"), (hang, "first_byte_timeout"), ([0.5], "head_missing")],
+    ids=["status", "silent", "closed"],
+)
+def test_failure_below_an_early_head_is_told_in_a_frame_where_the_route_says_so(
+    plain: Stage, script: Script, code: str
+) -> None:
+    """Behind the pings, in the format that the head promised; the body then ends politely, and the exchange failed."""
+    with plain.scene(script, "frame") as scene, plain.client() as client:
+        answer = client.get(scene.target).read_response()
+        assert_early(answer)
+        assert answer.complete
+        assert re.fullmatch(rb"(: ping\n)+event: error\ndata: .*\n\n", answer.body) and code.encode() in answer.body
+        line = scene.line()
+        assert (line["status"], line["failure"], line["outcome"]) == (200, code, "failed")
+        assert line["early_ms"] == pytest.approx(300, abs=200)

@@ -42,7 +42,7 @@ def test_silence_between_events_is_filled_with_pings(stage: Stage) -> None:
         answer = client.get(scene.target).read_response()
         assert answer.complete
         assert re.fullmatch(rb"data: 1\n\n(: ping\n){2,3}data: 2\n\n(: ping\n){1,2}data: 3\n\n", answer.body)
-        assert [at for at, piece in answer.pieces if piece == PING][0] == pytest.approx(0.15, abs=0.12)
+        assert next(at for at, piece in answer.pieces if piece == PING) == pytest.approx(0.15, abs=0.12)
         line = scene.line()
         assert (line["outcome"], line["bytes_down"], line["chunks"]) == ("complete", 27, 3)
     with stage.scene([SSE + chunk(b"data: 4\n\n") + END], "sse") as scene, stage.client() as client:
