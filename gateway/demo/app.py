@@ -5,11 +5,11 @@ import inspect
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from gateway.demo import completions, download, echo, events, faults, lines
+from gateway.demo import completions, download, echo, events, faults, lines, messages, responses
 from gateway.demo.connection import Gone, UploadCut
 from gateway.demo.parameters import BadParameter
 
-_PARTS = (lines, events, completions, download, faults, echo)
+_PARTS = (lines, events, completions, messages, responses, download, faults, echo)
 """In the order of the index, which is made of the docstrings of these modules."""
 
 _PREFACE = (

@@ -1,6 +1,7 @@
 """The chat completions have OpenAI's shapes, whole, streamed and broken."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +121,24 @@ def test_body_that_is_no_request_is_refused_in_the_apis_own_shape(ask: Ask, body
     response = complete(ask, **body)
     error = json.loads(response.body)["error"]
     assert (response.status, error["type"], word in error["message"]) == (400, "invalid_request_error", True)
+
+
+def test_stream_without_its_terminal_ends_politely(ask: Ask) -> None:
+    """``terminal=omitted`` leaves out [DONE] alone: the framing is whole, as with upstreams that die behind a proxy."""
+    response = complete(ask, "tokens=2&delay=0&terminal=omitted", stream=True)
+    *_, last = events(response)
+    assert response.complete
+    assert last["choices"][0]["finish_reason"] == "stop"
+
+
+def test_stream_that_stays_open_after_its_terminal_ends_later(ask: Ask) -> None:
+    """``terminal=then-silence`` sends [DONE] at once and ends the body only after the silence."""
+    started = time.monotonic()
+    response = complete(ask, "tokens=2&delay=0&terminal=then-silence&stall_s=1", stream=True)
+    assert events(response)[-1] == "[DONE]"
+    assert response.pieces[-1][0] < 0.5
+    assert response.complete
+    assert time.monotonic() - started >= 0.99
 
 
 def test_body_that_is_not_json_is_refused(ask: Ask) -> None:

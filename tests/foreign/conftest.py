@@ -2,12 +2,15 @@
 
 import importlib.util
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import Browser, Tab
+from support.children import Program, plain_environment
 from support.demo_process import DemoUpstream
 from support.gateway_process import Gateway, in_own_directories, route_to, toml_table
 from support.ports import free_port
@@ -17,6 +20,9 @@ from support.tap import Stage
 _HERE = Path(__file__).parent
 
 StartGateway = Callable[..., Gateway]
+Listen = Callable[[str], Program | Tab]
+ReadOctets = Callable[[str], tuple[str, bool]]
+"""Returns the body at a URL, and whether the client reports success."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,6 +71,26 @@ def axios(node: str) -> str:
     if not (_HERE / "node_modules/axios").is_dir():
         pytest.skip("the packages of tests/foreign/package-lock.json are not installed (`make foreign` tries)")
     return node
+
+
+@pytest.fixture(scope="session")
+def eventsource(node: str) -> str:
+    """The path of a Node that finds the package `eventsource` beside the scripts."""
+    if not (_HERE / "node_modules/eventsource").is_dir():
+        pytest.skip("the packages of tests/foreign/package-lock.json are not installed (`make foreign` tries)")
+    return node
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A running browser whose pages run what is in in_page.mjs."""
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("playwright is not installed (`make test` installs it)")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("chromium is not installed and could not be (`make foreign` tries)")
+    with Browser(program, _HERE / "in_page.mjs") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -127,3 +153,40 @@ def one_gateway(
         + toml_table("upstreams.nobody", {"endpoints": [f"http://127.0.0.1:{free_port()}"]})
         + toml_table("[routes]", {"path": "/nobody/", "upstream": "nobody"})
     )
+
+
+@pytest.fixture(params=["npm", "browser"])
+def listen(request: pytest.FixtureRequest) -> Listen:
+    """Start an EventSource: that of npm, or one in a page of the same origin; they report alike."""
+    if request.param == "browser":
+        browser: Browser = request.getfixturevalue("browser")
+        return lambda url: browser.run("listen", url)
+    node: str = request.getfixturevalue("eventsource")
+    return lambda url: Program([node, _HERE / "eventsource_listen.mjs", url])
+
+
+@pytest.fixture(params=["curl", "axios", "fetch", "browser"])
+def octets_of(request: pytest.FixtureRequest) -> ReadOctets:
+    """Read a URL with a client that leaves the meaning to others; return the body and whether it reports success."""
+    program: Any = request.getfixturevalue({"fetch": "node"}.get(request.param, request.param))
+
+    def with_curl(url: str) -> tuple[str, bool]:
+        done = subprocess.run(
+            [program, "-sSN", "--max-time", "10", url], capture_output=True, timeout=15, env=plain_environment()
+        )
+        assert done.returncode in (0, 18, 56)
+        return done.stdout.decode(), done.returncode == 0
+
+    def with_script(url: str) -> tuple[str, bool]:
+        made: Program | Tab
+        if request.param == "browser":
+            assert isinstance(program, Browser)
+            made = program.run("read", url)
+        else:
+            made = Program([program, _HERE / f"{request.param}_stream.mjs", url])
+        with made as script:
+            assert script.report()["status"] == 200
+            *pieces, last = script.reports()
+            return "".join(piece["piece"] for piece in pieces), last == {"end": True}
+
+    return with_curl if request.param == "curl" else with_script

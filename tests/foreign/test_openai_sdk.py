@@ -90,6 +90,31 @@ def test_error_within_the_stream_is_raised_as_the_upstream_said_it(client: opena
     assert text_of(chunks) == THREE
 
 
+def test_streamed_response_arrives_token_by_token(client: openai.OpenAI) -> None:
+    """The newer API streams as well: tokens made 100 ms apart, and a completion with its usage."""
+    deltas, arrivals, last = [], [], None
+    with client.responses.create(model="slow-1", input="hi", stream=True, extra_query=manner(delay=100)) as stream:
+        for last in stream:
+            if last.type == "response.output_text.delta":
+                deltas.append(last.delta)
+                arrivals.append(time.monotonic())
+    assert "".join(deltas) == SIX
+    assert last is not None
+    assert last.type == "response.completed"
+    assert (last.response.output_text, last.response.usage.output_tokens) == (SIX, 6)
+    gaps = [later - earlier for earlier, later in pairwise(arrivals)]
+    assert all(0.02 < gap < 0.6 for gap in gaps), gaps
+
+
+def test_cut_response_raises(client: openai.OpenAI) -> None:
+    """A response that the upstream breaks off is an error of the connection."""
+    with (
+        pytest.raises(openai.APIConnectionError),
+        client.responses.create(model="slow-1", input="hi", stream=True, extra_query=manner(cut=3)) as stream,
+    ):
+        list(stream)
+
+
 def test_completion_in_one_piece_is_whole(client: openai.OpenAI) -> None:
     """Without streaming the answer is one document with its usage."""
     completion = client.chat.completions.create(**ASKED, extra_query=manner(delay=20))

@@ -1,12 +1,13 @@
 """A foreign program as a client of the gateway: what it says on its standard output, line by line, while it runs."""
 
+import json
 import os
 import select
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from support import processes
 
@@ -88,3 +89,21 @@ class Child:
         if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
             raise AssertionError(f"{self._command[0]} says nothing; so far {self._pending!r}")
         return os.read(descriptor, 65_536)
+
+
+class Program(Child):
+    """A running script; what it reports is JSON, one document a line."""
+
+    def report(self) -> dict[str, Any]:
+        """Return what it reports next."""
+        line = self.line()
+        try:
+            return dict(json.loads(line))
+        except ValueError:
+            raise AssertionError(f"{line}\n{self.rest()}") from None
+
+    def reports(self) -> list[dict[str, Any]]:
+        """Return all that it still reports until it ends."""
+        found = [json.loads(line) for line in self.rest().splitlines()]
+        assert self.wait() == 0
+        return found

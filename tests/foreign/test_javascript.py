@@ -1,4 +1,4 @@
-"""JavaScript clients through the gateway: Axios with `responseType: "stream"`, and Node's own fetch."""
+"""JavaScript clients through the gateway: Axios with `responseType: "stream"`, Node's own fetch and a browser's."""
 
 import hashlib
 import json
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.children import Child
+from support.browser import Browser, Tab
+from support.children import Program
 from support.gateway_process import Gateway
 from support.scripted_upstream import Script, ScriptedUpstream, read_request, response
 from support.tap import Tap
@@ -16,35 +17,27 @@ from gateway.demo.lines import text_line
 
 HERE = Path(__file__).parent
 
-CUT_CODES = {"ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "UND_ERR_SOCKET", "ERR_BAD_RESPONSE", "ECONNABORTED"}
+CUT_CODES = {
+    "ECONNRESET",
+    "ERR_STREAM_PREMATURE_CLOSE",
+    "UND_ERR_SOCKET",
+    "ERR_BAD_RESPONSE",
+    "ECONNABORTED",
+    "network error",
+}
 
 Staged = Callable[[Script], ScriptedUpstream]
 
 
-class Program(Child):
-    """A running script; what it reports is JSON, one document a line."""
-
-    def report(self) -> dict[str, Any]:
-        """Return what it reports next."""
-        line = self.line()
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            raise AssertionError(f"{line}\n{self.rest()}") from None
-
-    def reports(self) -> list[dict[str, Any]]:
-        """Return all that it still reports until it ends."""
-        found = [json.loads(line) for line in self.rest().splitlines()]
-        assert self.wait() == 0
-        return found
+Reader = Callable[[str], Program | Tab]
 
 
-Reader = Callable[[str], Program]
-
-
-@pytest.fixture(params=["axios", "fetch"])
+@pytest.fixture(params=["axios", "fetch", "browser"])
 def reader(request: pytest.FixtureRequest) -> Reader:
-    """Start a script that reads a URL: with Axios, and with fetch."""
+    """Start a script that reads a URL: with Axios, with Node's fetch, and with fetch in a page of the same origin."""
+    if request.param == "browser":
+        browser: Browser = request.getfixturevalue("browser")
+        return lambda url: browser.run("read", url)
     program: str = request.getfixturevalue("axios" if request.param == "axios" else "node")
     return lambda url: Program([program, HERE / f"{request.param}_stream.mjs", url])
 
