@@ -43,7 +43,7 @@ ROOMS = {
     "recording": Room(ours=("exchange",), theirs=("gevent",)),
     "observe": Room(ours=("exchange",)),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
-    "policy": Room(ours=("config", "exchange", "formats", "grammar"), theirs=("pydantic",)),
+    "policy": Room(ours=("config", "exchange", "formats", "grammar"), theirs=("pydantic", "backports")),  # for zstd
     # The spine knows policies only as callables.
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),

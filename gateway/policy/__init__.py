@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from gateway.exchange.route import Route
 from gateway.policy import (
+    compression,
     forwarding,
     fresh_connection,
     host,
+    plain_coding,
     request_id,
     request_limits,
     retry,
@@ -22,7 +24,9 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     target.hooks,  # after the endpoint is known; does not look at fields
     forwarding.hooks,  # tells the upstream about the client as it really came, after Host was replaced
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
+    plain_coding.hooks,  # after all that looks at what the client accepts; only where the gateway reads the body itself
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
+    compression.hooks,  # last: the outermost stage, so that all that others put into the stream is compressed too
 )
 """The policies of every route, in the order in which each phase calls them."""

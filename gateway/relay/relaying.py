@@ -38,7 +38,7 @@ def relay(
         rate = timeouts.min_rate if timeouts is not None else None
         if rate is not None:
             interrupts.watch_rate(
-                RateWatch(RATE_TIMEOUT, rate, lambda: exchange.relayed_bytes, lambda: interrupts.since is not None)
+                RateWatch(RATE_TIMEOUT, rate, lambda: _upstreams_bytes(exchange), lambda: interrupts.since is not None)
             )
         since = clock()
         for chunk in rest:
@@ -69,3 +69,8 @@ def relay(
     except GeneratorExit:
         exchange.fail(Failure(CLIENT_GONE, "the stream was closed before its end"))
         raise
+
+
+def _upstreams_bytes(exchange: Exchange) -> int:
+    """Return the body octets as the upstream sent them: compressed, a stream must not seem slower than it is."""
+    return exchange.relayed_bytes if exchange.plain_bytes is None else exchange.plain_bytes
