@@ -29,7 +29,6 @@ def _tables(settings: Settings) -> Iterator[tuple[Path, CompressionSettings, boo
     for name, upstream in settings.upstreams.items():
         own = bool(nearest(upstream.compression, settings.defaults.compression, CompressionSettings()).codings)
         on[("upstreams", name)] = own
-        on["defaults",] |= own
     for index, route in enumerate(settings.routes):
         below = settings.upstreams.get(route.upstream)
         layers = [below.compression] if below is not None else []

@@ -96,6 +96,7 @@ def test_reply_that_may_not_change_stays_as_it_came(forbidding: tuple[str, str])
 @pytest.mark.parametrize(
     ("what", "coded"),
     [
+        ({"status": 101}, False),
         ({"status": 204}, False),
         ({"status": 205}, False),
         ({"status": 206}, False),
@@ -131,6 +132,17 @@ def test_other_types_are_left_alone(content_type: str | None) -> None:
 def test_parts_are_never_coded_whatever_the_types_say() -> None:
     """A multipart body is read part by part: a coding around all of them is what clients fail at."""
     assert not may_be_coded(a_request(), ReplyHead(200, "", [("Content-Type", "Multipart/x-mixed-replace")]), 0)
+
+
+def test_body_known_to_be_empty_stays_empty() -> None:
+    """Whatever the settings say, no octets are made of none."""
+    assert not may_be_coded(a_request(), ReplyHead(200, "", [("Content-Length", "0")]), 0)
+    assert may_be_coded(a_request(), ReplyHead(200, "", [("Content-Length", "1")]), 0)
+
+
+def test_reply_with_two_validators_stays_as_it_came() -> None:
+    """Nobody knows which of them a client would keep."""
+    assert not may_be_coded(a_request(), ReplyHead(200, "", [("ETag", '"a"'), ("etag", '"b"')]), 0)
 
 
 @pytest.mark.parametrize("value", ["identity", "Identity", ""])
