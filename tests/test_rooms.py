@@ -34,7 +34,8 @@ class Room:
 ROOMS = {
     # Know nothing of ours.
     "exchange": Room(),
-    "formats": Room(ours=("exchange",)),  # marks are values of an exchange
+    # Marks are values of an exchange; zstd is a library by these names until Python 3.14.
+    "formats": Room(ours=("exchange",), theirs=("compression", "backports")),
     "config": Room(theirs=("pydantic", "pydantic_core")),
     "demo": Room(theirs=("flask", "werkzeug", "gevent", "click")),  # a program of its own, run beside the gateway
     # Know what an exchange is.
@@ -43,7 +44,10 @@ ROOMS = {
     "recording": Room(ours=("exchange",), theirs=("gevent",)),
     "observe": Room(ours=("exchange",)),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
-    "policy": Room(ours=("config", "exchange", "formats", "grammar"), theirs=("pydantic", "backports")),  # for zstd
+    "policy": Room(
+        ours=("config", "exchange", "formats", "grammar"),
+        theirs=("pydantic", "backports", "compression"),  # zstd, in the standard library since Python 3.14
+    ),
     # The spine knows policies only as callables.
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),

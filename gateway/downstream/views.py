@@ -101,8 +101,12 @@ class Gate:
             timeouts: Timeouts = exchange.route.timeouts
             interrupts.limit_total(timeouts.total)
             watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
-            reply = self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
-            watched(exchange, reply, time.monotonic)
+            try:
+                reply = self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
+            except BaseException:
+                interrupts.expect(None)  # There is no answer whose first frame could come.
+                raise
+            watched(exchange, reply, time.monotonic, interrupts.expect)
             return reply
 
         return open_

@@ -59,6 +59,8 @@ class Exchange:
     """What was seen in the upstream's body; None where nobody watches it."""
     unwatched: str | None = None
     """Why a body that should have been watched was not, in words."""
+    flaw: str | None = None
+    """What its format says was wrong with an answer that ended all the same, in words."""
     wire: Wire | None = None
     """How pings and error frames may be put into what goes out; None where they may not."""
     early: bool = False

@@ -45,6 +45,8 @@ class Marks:
     malformed: str | None = None
     """The first thing that the format does not allow, in words; None while there is none."""
     usage: Usage | None = None
+    unwatched: str | None = None
+    """Why the rest of the body could not be watched, in words: then `Format.end` says that it may not be whole."""
 
 
 class Format(Protocol):

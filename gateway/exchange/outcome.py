@@ -6,6 +6,7 @@ from gateway.exchange.failure import (
     CLIENT_GONE,
     CLIENT_STALLED,
     DRAINED,
+    FIRST_FRAME_TIMEOUT,
     IDLE_TIMEOUT,
     INTERNAL,
     RATE_TIMEOUT,
@@ -53,6 +54,7 @@ _ANY_TIME = {
     INTERNAL: Outcome.BROKEN,
 }
 _AFTER_COMMIT = {
+    FIRST_FRAME_TIMEOUT: Outcome.TIMED_OUT,
     IDLE_TIMEOUT: Outcome.TIMED_OUT,
     SEND_TIMEOUT: Outcome.TIMED_OUT,
     UPLOAD_TIMEOUT: Outcome.TIMED_OUT,

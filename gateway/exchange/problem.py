@@ -44,7 +44,7 @@ def problem(exchange_id: str, failure: Failure, accept: str | None, method: str)
     """
     kind = failure.kind
     status = kind.status or 500
-    detail = _CONTROLS.sub(" ", failure.detail)[:_MAX_DETAIL]
+    detail = told_detail(failure)
     if _prefers_text(accept):
         content_type = "text/plain; charset=utf-8"
         told = f"{kind.title}: {detail}" if detail else kind.title
@@ -63,6 +63,11 @@ def problem(exchange_id: str, failure: Failure, accept: str | None, method: str)
     fields += failure.fields
     sent = b"" if method == "HEAD" else body
     return Reply(ReplyHead(status, _REASONS.get(status, ""), fields), FixedChunks(sent), Source.LOCAL, len(sent))
+
+
+def told_detail(failure: Failure) -> str:
+    """Return what a client is told of the particulars: one line without controls, of a bounded length."""
+    return _CONTROLS.sub(" ", failure.detail)[:_MAX_DETAIL]
 
 
 def proxy_status(failure: Failure) -> str:

@@ -83,10 +83,35 @@ def line(exchange: Exchange, now_iso: str) -> Record:
         "not_retried": exchange.not_retried,
         "peer": exchange.request.peer,
     }
+    record |= _of_the_stream(exchange)
     foreign = _upstream_request_id(exchange)
     if foreign is not None:
         record["upstream_request_id"] = foreign
     return record
+
+
+def _of_the_stream(exchange: Exchange) -> Record:
+    """Return what was seen in a stream that its route has watched, or would have; nothing for others."""
+    told: Record = {}
+    marks = exchange.marks
+    if marks is not None:
+        told = {
+            "format": marks.format,
+            "frames": marks.frames,
+            "first_frame_ms": _since_start(exchange, exchange.first_frame_at),
+            "stalls": exchange.stalls,
+        }
+        if exchange.flaw is not None:
+            told["flaw"] = exchange.flaw[:_MAX_DETAIL_CHARACTERS]
+        if (usage := marks.usage) is not None:
+            told["prompt_tokens"] = usage.prompt_tokens
+            told["completion_tokens"] = usage.completion_tokens
+            told["total_tokens"] = usage.total_tokens
+    elif exchange.unwatched is not None:
+        told["unwatched"] = exchange.unwatched[:_MAX_DETAIL_CHARACTERS]
+    if exchange.pings:
+        told["pings"] = exchange.pings
+    return told
 
 
 def as_json(record: Record) -> str:
@@ -106,6 +131,8 @@ def as_text(record: Record) -> str:
         f"{record['chunks']} chunks",
         f"{record['bytes_down']}B",
     ]
+    if "format" in record:
+        parts.append(f"{record['frames']} {record['format']} frames")
     if record["upstream"] is not None:
         endpoint = _shown(record["endpoint"]).removeprefix("http://")
         parts.append(f"-> {_shown(record['upstream'])}@{endpoint}")

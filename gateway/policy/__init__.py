@@ -5,6 +5,7 @@ from collections.abc import Callable
 from gateway.exchange.route import Route
 from gateway.policy import (
     compression,
+    error_frames,
     forwarding,
     fresh_connection,
     host,
@@ -23,10 +24,11 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     host.hooks,  # the first line of the head that goes up
     target.hooks,  # after the endpoint is known; does not look at fields
     forwarding.hooks,  # tells the upstream about the client as it really came, after Host was replaced
+    plain_coding.hooks,  # after forwarding, which could bring a coding back; what the gateway reads must be readable
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
-    plain_coding.hooks,  # after all that looks at what the client accepts; only where the gateway reads the body itself
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
+    error_frames.hooks,  # behind every stage that may fail, so that it can tell of it in what the client reads
     compression.hooks,  # last: the outermost stage, so that all that others put into the stream is compressed too
 )
 """The policies of every route, in the order in which each phase calls them."""

@@ -11,6 +11,11 @@ from typing import Literal, Protocol
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.message import Chunks
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd  # the same code
+
 CODINGS = ("zstd", "gzip")
 PIECE_OCTETS = 64 * 1024
 """The most that is compressed in one go: a large chunk goes out in several pieces, none of which takes long."""
@@ -20,9 +25,15 @@ _GZIP_WINDOW_LOG = 13
 _GZIP_MEMORY_LEVEL = 6
 _AS_GZIP = 16
 """Added to zlib's window it asks for gzip's header and trailer."""
-_ZSTD_LEVEL = 3
-_ZSTD_WINDOW_LOG = 14
-_ZSTD_TABLES_LOG = 12
+_ZSTD_OPTIONS: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.window_log: 14,
+    zstd.CompressionParameter.hash_log: 12,
+    zstd.CompressionParameter.chain_log: 12,
+    zstd.CompressionParameter.checksum_flag: 1,  # As gzip has one: a client can tell that it read what was sent.
+}
+_FLUSH: Literal[1] = zstd.ZstdCompressor.FLUSH_BLOCK
+_LAST: Literal[2] = zstd.ZstdCompressor.FLUSH_FRAME
 
 
 class Coder(Protocol):
@@ -52,41 +63,26 @@ class Gzip:
         return self._stream.flush(zlib.Z_FINISH)
 
 
-def _zstd() -> Callable[[], Coder]:
-    """Return the class for the coding ``zstd`` (RFC 8878). Who does not use it does not load it."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-    else:
-        from backports import zstd
-    key = zstd.CompressionParameter
-    options: dict[int, int] = {
-        key.compression_level: _ZSTD_LEVEL,
-        key.window_log: _ZSTD_WINDOW_LOG,
-        key.hash_log: _ZSTD_TABLES_LOG,
-        key.chain_log: _ZSTD_TABLES_LOG,
-        key.checksum_flag: 1,  # As gzip has one: a client can tell that what it read is what was sent.
-    }
-    flush: Literal[1] = zstd.ZstdCompressor.FLUSH_BLOCK
-    last: Literal[2] = zstd.ZstdCompressor.FLUSH_FRAME
+class Zstd:
+    """The coding ``zstd`` (RFC 8878)."""
 
-    class Zstd:
-        __slots__ = ("_stream",)
+    __slots__ = ("_stream",)
 
-        def __init__(self) -> None:
-            self._stream = zstd.ZstdCompressor(options=options)
+    def __init__(self) -> None:
+        self._stream = zstd.ZstdCompressor(options=_ZSTD_OPTIONS)
 
-        def encode(self, octets: bytes) -> bytes:
-            return self._stream.compress(octets, flush)
+    def encode(self, octets: bytes) -> bytes:
+        """See `Coder`."""
+        return self._stream.compress(octets, _FLUSH)
 
-        def end(self) -> bytes:
-            return self._stream.flush(last)
-
-    return Zstd
+    def end(self) -> bytes:
+        """See `Coder`: the last block and the checksum."""
+        return self._stream.flush(_LAST)
 
 
 def coder(coding: str) -> Callable[[], Coder]:
     """Return what makes the coder of one body for one of ``CODINGS``."""
-    return Gzip if coding == "gzip" else _zstd()
+    return Gzip if coding == "gzip" else Zstd
 
 
 class Coded:
@@ -105,7 +101,6 @@ class Coded:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the coded chunks."""
         exchange, encode, plain = self._exchange, self._coder.encode, 0
-        exchange.plain_bytes = 0
         for chunk in self._chunks:
             if len(chunk) <= PIECE_OCTETS:
                 exchange.plain_bytes = plain = plain + len(chunk)
@@ -115,6 +110,7 @@ class Coded:
                 piece = chunk[at : at + PIECE_OCTETS]
                 exchange.plain_bytes = plain = plain + len(piece)
                 yield encode(piece)
+        exchange.plain_bytes = plain
         yield self._coder.end()
 
     def ready(self) -> bool:

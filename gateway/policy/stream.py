@@ -1,14 +1,35 @@
 """What a route knows of the meaning of its streams, and does about it. The rooms that relay act on it."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from gateway.config.model import Model
+from gateway.config.model import Kind, Model
+from gateway.config.problem import Unacceptable
 from gateway.config.units import DurationOrOff, PositiveDuration, Size
 from gateway.exchange.route import Stream
 
 FORMATS = ("auto", "sse", "openai", "anthropic", "ndjson", "json", "csv", "opaque")
+_MAX_TERMINAL_CHARACTERS = 256
+
+
+def _terminal(text: str) -> str:
+    expected = '"event:NAME" or "data:TEXT"'
+    kind, colon, rest = text.partition(":")
+    if kind not in ("event", "data") or not colon:
+        # The name alone is what people write first.
+        raise Unacceptable(expected, suggestion=f"event:{text}" if re.fullmatch("[A-Za-z0-9_.-]{1,64}", text) else None)
+    if not rest.strip(" "):
+        raise Unacceptable(expected, message=f"{kind}: names nothing; write {expected}")
+    if any(character in rest for character in "\r\n\0"):
+        raise Unacceptable(expected, message="a line of an event has no line ends in it")
+    if len(rest) > _MAX_TERMINAL_CHARACTERS:
+        raise Unacceptable(expected, message=f"has more than {_MAX_TERMINAL_CHARACTERS} characters")
+    return text
+
+
+Terminal = Annotated[str, AfterValidator(_terminal), Kind("event:NAME or data:TEXT")]
 
 
 class StreamSettings(Model):
@@ -22,7 +43,7 @@ class StreamSettings(Model):
     complete: Literal["framing", "terminal"] = "framing"
     """Who says that an answer is whole: "framing" (HTTP), or "terminal": the format's own end must have come, too.
     Default "framing". With "terminal" an answer that lacks it is cut, and counts as truncated."""
-    terminal: tuple[str, ...] = Field(default=(), examples=[["event:done", "data:[DONE]"]])
+    terminal: tuple[Terminal, ...] = Field(default=(), examples=[["event:done", "data:[DONE]"]])
     """How plain SSE says that it is whole: "event:NAME" or "data:TEXT". Array. Default: any end between two events."""
     after_terminal: DurationOrOff = 2.0
     """How long the upstream may take to end the body once the answer is whole; then it is ended for it.

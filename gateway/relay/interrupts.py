@@ -14,6 +14,9 @@ from gevent.hub import get_hub
 from gateway.exchange.failure import TOTAL_TIMEOUT, Failure, Interruption, Kind, Side
 from gateway.relay.rate_watch import RateWatch
 
+_LOOK_AGAIN_SECONDS = 0.1
+"""How soon to look again whether it is the upstream's turn, once what is expected of it is late."""
+
 
 class Interrupts:
     """The interrupters of one exchange: `interrupt` for others, deadlines of its own.
@@ -23,8 +26,8 @@ class Interrupts:
     """
 
     __slots__ = (
-        "_armed", "_clock", "_final", "_fires_at", "_limit", "_rate", "_target", "_timeout", "_timer", "_total_at",
-        "failure", "since",
+        "_armed", "_clock", "_expected", "_expected_at", "_final", "_fires_at", "_limit", "_rate", "_target",
+        "_timeout", "_timer", "_total_at", "failure", "since",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -43,6 +46,8 @@ class Interrupts:
         """When the wait that the phase limits began; None while it is somebody else's turn."""
         self._total_at: float | None = None
         self._rate: RateWatch | None = None
+        self._expected: Failure | None = None
+        self._expected_at: float | None = None
 
     def interrupt(self, failure: Failure) -> None:
         """End the exchange for ``failure``; the first reason counts, later ones are ignored."""
@@ -71,7 +76,7 @@ class Interrupts:
             self._armed = False
             raise Interruption(ends)
         self._armed = True
-        self._limit = self._timeout = self.since = self._rate = None
+        self._limit = self._timeout = self.since = self._rate = self._expected = self._expected_at = None
         self._stop_timer()
         if self._total_at is not None:
             self._arm(self._total_at - self._clock())
@@ -111,8 +116,30 @@ class Interrupts:
             return
         self.failure, self._final = self._final, None
         self._stop_timer()
-        if self._total_at is not None:
-            self._arm(self._total_at - self._clock())
+        upcoming = [at for at in (self._expected_at, self._total_at) if at is not None]
+        if upcoming:
+            self._arm(min(upcoming) - self._clock())
+
+    def expect(self, failure: Failure | None, at: float | None = None) -> None:
+        """Fail with ``failure`` where what it is about is not there ``at`` that moment; None lifts what was expected.
+
+        It holds through all phases, beside their limits, until it is lifted; one at a time. It ends nothing while it
+        is somebody else's turn, and once lifted nothing that was found in the same turn of the loop.
+        """
+        found = self._expected is not None and self.failure is self._expected
+        self._expected, self._expected_at = failure, at
+        if found:
+            self._forgive()
+            self._resume()
+        elif at is not None and self._armed and (self._timer is None or self._fires_at > at):
+            self._arm(at - self._clock())
+
+    def _resume(self) -> None:
+        """Arm the timer anew for the phase and the rate, which go on when something beside them was forgiven."""
+        due = self._phase_due(self._clock())
+        for at in (due, self._rate.due if self._rate is not None else None):
+            if self._armed and at is not None and (self._timer is None or self._fires_at > at):
+                self._arm(at - self._clock())
 
     def watch_rate(self, watch: RateWatch | None) -> None:
         """Look at ``watch`` now and then, from now on, and end the exchange when it fails. One at a time, or none."""
@@ -138,6 +165,12 @@ class Interrupts:
         if due is not None and now >= due and self._timeout is not None:
             self.interrupt(Failure(self._timeout, f"after {self._limit:g} s"))
             return
+        expected_due = self._expected_at
+        if self._expected is not None and expected_due is not None and now >= expected_due:
+            if self.since is not None:
+                self.interrupt(self._expected)
+                return
+            expected_due = now + _LOOK_AGAIN_SECONDS
         rate_due = None
         if self._rate is not None:
             failure = self._rate.look(now)
@@ -145,7 +178,7 @@ class Interrupts:
                 self.interrupt(failure)
                 return
             rate_due = self._rate.due
-        upcoming = [at for at in (due, self._total_at, rate_due) if at is not None]
+        upcoming = [at for at in (due, self._total_at, expected_due, rate_due) if at is not None]
         if upcoming:
             self._arm(min(upcoming) - now)
         else:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT
+from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, FIRST_FRAME_TIMEOUT, Failure
 from gateway.exchange.fields import end_to_end
 from gateway.exchange.message import ReplyHead
 from gateway.exchange.route import Timeouts
@@ -40,10 +40,19 @@ class OpeningWatch:
 
     def sent(self) -> None:
         """The whole request is on its way: from now on the upstream lets us wait."""
+        now = self._clock()
         if self._exchange.attempts:
-            self._exchange.attempts[-1].sent_at = self._clock()
+            self._exchange.attempts[-1].sent_at = now
+        first_frame = self._timeouts.first_frame
+        if first_frame is not None and self._awaits_a_frame():
+            self._interrupts.expect(Failure(FIRST_FRAME_TIMEOUT, f"after {first_frame:g} s"), now + first_frame)
         if self._exchange.head_at is None:
             self._interrupts.enter(FIRST_BYTE_TIMEOUT, self._timeouts.first_byte)
+
+    def _awaits_a_frame(self) -> bool:
+        """Whether the first frame is still to come; the end of an upload may come behind it."""
+        marks = self._exchange.marks
+        return self._exchange.head_at is None or (marks is not None and not marks.meaningful)
 
     def answered(self) -> None:
         """The head of the final answer is there."""

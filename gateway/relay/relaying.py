@@ -4,6 +4,7 @@ This is the path of a chunk: no log line, no lock, no dict. It counts, and it no
 """
 
 from collections.abc import Callable, Iterator
+from math import inf
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import (
@@ -27,6 +28,7 @@ def relay(
 
     Raises ``Abort`` where the body does not come whole, with the failure written into ``exchange``.
     """
+    stall = inf
     try:
         if first:
             exchange.chunks = 1
@@ -38,14 +40,17 @@ def relay(
         rate = timeouts.min_rate if timeouts is not None else None
         if rate is not None:
             interrupts.watch_rate(
-                RateWatch(RATE_TIMEOUT, rate, lambda: _upstreams_bytes(exchange), lambda: interrupts.since is not None)
+                RateWatch(RATE_TIMEOUT, rate, _progress(exchange), lambda: interrupts.since is not None)
             )
+        stall = exchange.route.stream.stall if exchange.route is not None and exchange.marks is not None else inf
+        notable = min(exchange.longest_gap_seconds, stall)  # A gap up to here changes no record.
         since = clock()
         for chunk in rest:
             now = clock()
             gap = now - since
-            if gap > exchange.longest_gap_seconds:
-                exchange.longest_gap_seconds = gap
+            if gap > notable:
+                _note_gap(exchange, gap, stall)
+                notable = min(exchange.longest_gap_seconds, stall)
             if exchange.first_byte_at is None:
                 exchange.first_byte_at = now
             exchange.chunks += 1
@@ -59,7 +64,7 @@ def relay(
     except (FailureError, Interruption) as error:
         if interrupts.since is not None:
             # The wait that no chunk ended: the silence before a cut is a gap too.
-            exchange.longest_gap_seconds = max(exchange.longest_gap_seconds, clock() - interrupts.since)
+            _note_gap(exchange, clock() - interrupts.since, stall)
         exchange.fail(error.failure)
         raise Abort from error
     except Exception as error:
@@ -71,6 +76,19 @@ def relay(
         raise
 
 
-def _upstreams_bytes(exchange: Exchange) -> int:
-    """Return the body octets as the upstream sent them: compressed, a stream must not seem slower than it is."""
-    return exchange.relayed_bytes if exchange.plain_bytes is None else exchange.plain_bytes
+def _note_gap(exchange: Exchange, gap: float, stall: float) -> None:
+    if gap > exchange.longest_gap_seconds:
+        exchange.longest_gap_seconds = gap
+    if gap > stall:
+        exchange.stalls += 1
+
+
+def _progress(exchange: Exchange) -> Callable[[], int]:
+    """Return what counts the octets that get the answer further: where a stream is watched its pings do not.
+
+    Compressed on its way out, a stream must not seem slower than its upstream is.
+    """
+    marks = exchange.marks
+    if marks is not None:
+        return lambda: marks.progress_bytes
+    return lambda: exchange.relayed_bytes if exchange.plain_bytes is None else exchange.plain_bytes

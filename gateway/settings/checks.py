@@ -12,7 +12,15 @@ from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
-from gateway.settings import Settings, compression_checks, limit_checks, retry_checks, route_checks, upstream_checks
+from gateway.settings import (
+    Settings,
+    compression_checks,
+    limit_checks,
+    retry_checks,
+    route_checks,
+    stream_checks,
+    upstream_checks,
+)
 from gateway.settings.tls_files import authorities_fault, certificate_fault, readable_by_all
 
 Problems = Iterator[Problem]
@@ -138,6 +146,7 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     compression_checks.compression_can_act,
     retry_checks.retries_can_act,
     retry_checks.budgets_hold_for_each_worker,
+    stream_checks.streams_can_act,
     limit_checks.limits_hold_for_each_worker,
     limit_checks.limits_do_not_hide_each_other,
     limit_checks.queues_have_a_limit,

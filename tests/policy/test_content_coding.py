@@ -97,21 +97,6 @@ def test_coded_chunks_keep_the_duties_of_chunks() -> None:
     assert inside.closed
 
 
-def test_zstd_is_loaded_only_by_who_uses_it() -> None:
-    """No policy loads zstd's library where no route offers it."""
-    program = """
-import sys
-import gateway.policy
-from gateway.policy.content_coding import coder
-loaded = lambda: any(name.partition(".")[0] in ("backports", "compression") and "zstd" in name for name in sys.modules)
-coder("gzip")
-before = loaded()
-coder("zstd")
-sys.exit(before or not loaded())
-"""
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-
-
 @EACH
 def test_open_stream_costs_little(coding: str) -> None:
     """Whatever went through it, a stream holds no more memory for its coding than is documented."""

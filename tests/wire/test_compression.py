@@ -15,9 +15,12 @@ from support.stage import OpenStage, Stage
 ROUTES = {
     "all": {"compression": {"codings": ["zstd", "gzip"], "types": ["text/*", "application/json"]}},
     "rated": {"compression": {"codings": ["gzip"]}, "timeouts": {"min_rate": "4KiB/1s"}},
+    "strict": {"compression": {"codings": ["gzip"]}, "stream": {"format": "openai", "complete": "terminal"}},
+    "framed": {"compression": {"codings": ["gzip"]}, "stream": {"format": "sse", "on_error": "frame"}},
     "off": {},
 }
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+DELTA = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
 TEXT = b"a,b,c\n" * 1000
 CODINGS = pytest.mark.parametrize("coding", ["zstd", "gzip"])
 
@@ -85,6 +88,29 @@ def test_cut_stream_has_no_end_of_its_coding(stage: Stage, coding: str, how: lis
     assert read(answer.body) == b"data: 1\n\n"
     assert not read.ended and not answer.complete
     assert (line["outcome"], line["failure"]) == ("truncated", "body_cut")
+
+
+def test_answer_that_lacks_its_own_end_lacks_that_of_its_coding(stage: Stage) -> None:
+    """Where the framing is whole and the answer is not, neither framing nor coding come to an end for the client."""
+    with stage.scene([EVENTS + chunk(DELTA), 0.1, chunk(b"")], "strict") as scene, stage.client() as client:
+        ask(client, scene.target, "Accept-Encoding: gzip")
+        answer = client.read_response()
+        assert scene.line()["failure"] == "answer_unfinished"
+    read = DECODERS["gzip"]()
+    assert read(answer.body) == DELTA
+    assert not read.ended and not answer.complete
+
+
+def test_error_frame_is_coded_and_ends_the_body(stage: Stage) -> None:
+    """A stream that ends with an error in its format ends well in its coding, so that the error can be read."""
+    with stage.scene([EVENTS + chunk(b"data: 1\n\n"), 0.1, reset], "framed") as scene, stage.client() as client:
+        ask(client, scene.target, "Accept-Encoding: gzip")
+        answer = client.read_response()
+        assert scene.line()["failure"] == "body_cut"
+    read = DECODERS["gzip"]()
+    text = read(answer.body)
+    assert text.startswith(b"data: 1\n\nevent: error\n") and b"body_cut" in text
+    assert read.ended and answer.complete
 
 
 def test_body_of_known_length_is_coded_without_it(stage: Stage) -> None:
