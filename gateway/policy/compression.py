@@ -56,7 +56,9 @@ class CompressionSettings(Model):
     """Content codings that clients are offered, the preferred one first: "zstd", "gzip". Array. Default empty: bodies
     pass as they are. The upstream is then asked for plain ones. Where an answer holds a secret beside what a stranger
     can choose, its compressed length can betray the secret to who sees the traffic (BREACH)."""
-    types: tuple[MediaPattern, ...] = Field(default=TYPES, min_length=1)
+    types: tuple[MediaPattern, ...] = Field(
+        default=TYPES, min_length=1, examples=[["text/event-stream", "text/csv", "application/json"]]
+    )
     """Media types to compress: "text/csv", "text/*", "application/*+json". Array. Default: text in all forms, event
     streams too."""
     min_length: Size = 1024
