@@ -46,6 +46,7 @@ AFTER_THE_HEAD = frozenset(
         *("upload_cut", "upload_timeout", "body_too_large", "client_gone", "client_stalled"),
         *("upload_rate_timeout", "rate_timeout"),
         *("total_timeout", "drained", "internal", "idle_timeout", "body_cut", "body_invalid"),
+        *("answer_unfinished", "answer_malformed", "in_band_error", "first_frame_timeout"),
     }
 )
 """Codes that can end an exchange whose reply has begun."""
@@ -102,6 +103,14 @@ ADVICE = {
     " reading does not count.",
     "body_cut": "The body ended before its `Content-Length` or its last chunk, or the connection broke.",
     "body_invalid": "The body's chunked coding is broken; what came before the break was relayed.",
+    "answer_unfinished": "The body ended well by its framing, but lacks what its format ends with (`stream.complete ="
+    ' "terminal"`); the detail says what. The client saw a [cut or an error frame](streams.md).',
+    "answer_malformed": 'The body holds what its format does not allow (`stream.complete = "terminal"`); the detail'
+    " says where. It was cut before that.",
+    "in_band_error": "The upstream told an error inside an answer that began well; the detail is its code. The client"
+    " got it as it came.",
+    "first_frame_timeout": "Nothing that carries some of the answer came for `timeouts.first_frame`, though perhaps a"
+    " head, pings or a preamble.",
 }
 
 

@@ -59,6 +59,7 @@ def test_all_tables_are_reached() -> None:
         "ServerSettings",
         "ServerTlsSettings",
         "Settings",
+        "StreamSettings",
         "TimeoutsSettings",
         "UpstreamSettings",
         "UpstreamTlsSettings",

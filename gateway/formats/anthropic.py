@@ -12,7 +12,8 @@ class Anthropic(Deltas):
     """Watches the events of a message. Whole is an answer whose ``message_stop`` came.
 
     The name of an event says what it is, as the clients of this API read it, or ``type`` in its data where it has no
-    name. A ``ping`` is no frame, and no progress: octets count once their event is whole and known to be none.
+    name; the last event must say it in both, for some clients go by the one and some by the other. A ``ping`` is no
+    frame, and no progress: octets count once their event is whole and known to be none.
     """
 
     def __init__(self) -> None:
@@ -64,7 +65,7 @@ class Anthropic(Deltas):
         elif kind == "message_delta":
             note_usage(marks, value.get("usage"))
         elif kind == "message_stop":
-            marks.terminal = marks.error is None
+            marks.terminal = marks.terminal or (marks.error is None and value.get("type", kind) == kind)
         elif kind == "error":
             marks.error = marks.error or in_band_error(value.get("error") or value, data)
 

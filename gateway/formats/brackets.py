@@ -114,13 +114,13 @@ class Nesting:
     def _first_fault(self, brackets: bytes) -> str:
         """Go bracket by bracket to the first that is wrong; there is one."""
         opened = bytearray(self._open)
-        for bracket in brackets:
+        following = iter(brackets)
+        while opened:
+            bracket = next(following)
             if bracket in b"{[":
                 opened.append(bracket)
             elif opened.pop() + _TO_CLOSER != bracket:
                 return "a bracket is closed by one of the other kind"
-            if not opened:
-                break
         return AFTER_THE_END
 
 

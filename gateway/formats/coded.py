@@ -140,6 +140,9 @@ class Coded:
                 data = self._begun(data)
                 if self._decoder is None:
                     return
+            if room < 0:
+                self._over = self.marks.unwatched = f"one chunk holds over {MOST_DECODED_BYTES >> 20} MiB once decoded"
+                return
             piece = self._decoder.decode(data)
             data = b""
             self._inner.feed(piece)
@@ -148,9 +151,6 @@ class Coded:
                 data = self._decoder.unused_data
                 self._decoder = None
             elif len(piece) < PIECE_BYTES:
-                return
-            if room < 0:
-                self._over = self.marks.unwatched = f"one chunk holds over {MOST_DECODED_BYTES >> 20} MiB once decoded"
                 return
 
     def _begun(self, data: bytes) -> bytes:

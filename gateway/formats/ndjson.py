@@ -24,8 +24,9 @@ class Ndjson:
 
     def feed(self, data: bytes) -> None:
         """See `Format`."""
-        if not self._octets and data.find(b"\n") == len(data) - 1 and data:
-            self._ended(data, len(data))  # most chunks are one line: no state is needed
+        octets = len(data)
+        if not self._octets and 0 < octets <= LARGEST_LINE_BYTES and data.find(b"\n") == octets - 1:
+            self._ended(data, octets)  # most chunks are one line: no state is needed
         else:
             self._pieces(data)
         marks = self.marks

@@ -6,6 +6,7 @@ from gateway.formats.parsing import Unread, parsed
 from gateway.formats.tokens import note_usage
 
 MOST_CHOICES = 1024
+_FURTHER = "further"
 _DONE = b"[DONE]"
 
 # Kinds of events that say that the answer is whole. An incomplete response is one that reached its limit: it is whole.
@@ -32,8 +33,8 @@ class OpenAi(Deltas):
 
     def __init__(self) -> None:
         super().__init__("openai")
-        self._open: set[object] = set()  # choices that have begun
-        self._finished: set[object] = set()
+        self._open: set[int | str] = set()  # indices of the choices that have begun
+        self._finished: set[int] = set()
         self._done = False
 
     def end(self) -> str | None:
@@ -74,32 +75,21 @@ class OpenAi(Deltas):
         elif not isinstance(value, dict):
             if value is Unread.MALFORMED and self.marks.malformed is None:
                 self.marks.malformed = f"the data of event {self.marks.frames} is not JSON"
-        elif not self._told_error(name, value, data):
-            self._plain = self._take(name, value)
+        else:
+            told = value.get("type")
+            kind = told if isinstance(told, str) else name.decode("utf-8", "replace")
+            told_usage = self._note_usage(value)
+            error = _error_in(kind, value) or (value if name == b"error" else None)
+            if error is None:
+                self._plain = self._take(kind, value) and not told_usage
+            elif self.marks.error is None:
+                self.marks.error = in_band_error(error, data)
 
-    def _told_error(self, name: bytes, value: dict[str, object], data: bytes) -> bool:
-        error = value.get("error")
-        kind = value.get("type") or name.decode("utf-8", "replace")
-        if not error:
-            if kind in _ERROR_KINDS:
-                response = value.get("response")
-                error = (response.get("error") if isinstance(response, dict) else None) or value
-            elif value.get("object") == "error" or name == b"error":  # so vLLM told it
-                error = value
-            else:
-                return False
-        if self.marks.error is None:
-            self.marks.error = in_band_error(error, data)
-        return True
-
-    def _take(self, name: bytes, value: dict[str, object]) -> bool:
-        """Take a frame that is no error; return whether it carries text and says nothing else."""
-        told_usage = self._note_usage(value)
+    def _take(self, kind: str, value: dict[str, object]) -> bool:
+        """Take a frame that is no error; return whether it carries some of the answer and says nothing else."""
         choices = value.get("choices")
         if isinstance(choices, list):
-            return self._take_choices(choices) and not told_usage
-        kind = value.get("type")
-        kind = kind if isinstance(kind, str) else name.decode("utf-8", "replace")
+            return self._take_choices(choices)
         if kind in _LAST_KINDS:
             self.marks.meaningful += 1
             self._whole()
@@ -107,7 +97,7 @@ class OpenAi(Deltas):
         if kind.endswith(_PREAMBLE):
             return False
         self.marks.meaningful += 1
-        return not told_usage
+        return True
 
     def _note_usage(self, value: dict[str, object]) -> bool:
         response = value.get("response")
@@ -128,19 +118,31 @@ class OpenAi(Deltas):
 
     def _take_choice(self, choice: dict[str, object]) -> bool:
         """Note how far a choice is; return whether it finished."""
-        index = choice.get("index")
-        index = index if isinstance(index, int) else 0
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason:
+        told = choice.get("index")
+        index = told if isinstance(told, int) else 0
+        if choice.get("finish_reason"):  # some write "" for null
             self._open.discard(index)
             if len(self._finished) < MOST_CHOICES:
                 self._finished.add(index)
-            if reason == "error" and self.marks.error is None:
-                self.marks.error = in_band_error({"code": "error"}, b"")
             return True
-        if index not in self._finished and len(self._open) < MOST_CHOICES:
-            self._open.add(index)
+        if index not in self._finished:
+            # Of more choices than are kept, only [DONE] tells that all have finished.
+            self._open.add(index if len(self._open) < MOST_CHOICES else _FURTHER)
         return False
+
+
+def _error_in(kind: str, value: dict[str, object]) -> object:
+    """Return the error that a frame tells, None where it tells none."""
+    if value.get("error"):
+        return value["error"]
+    if kind in _ERROR_KINDS:
+        response = value.get("response")
+        return (response.get("error") if isinstance(response, dict) else None) or value
+    choices = value.get("choices")
+    if isinstance(choices, list):
+        broken = (isinstance(choice, dict) and choice.get("finish_reason") == "error" for choice in choices)
+        return {"code": "error"} if any(broken) else None  # OpenRouter's word for a choice that broke off
+    return value if value.get("object") == "error" else None  # so vLLM told it
 
 
 def _carries(choice: dict[str, object]) -> bool:

@@ -48,8 +48,10 @@ class Sse:
                 self._short(name, data, start, last)
                 return
             if data.find(b"\n\n") < last:
-                for event in data[:last].split(b"\n\n"):
+                *events, rest = data.split(b"\n\n")
+                for event in events:
                     self.feed(event + b"\n\n")
+                self._long(rest)
                 return
         self._long(data)
 

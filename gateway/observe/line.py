@@ -107,7 +107,7 @@ def _of_the_stream(exchange: Exchange) -> Record:
             told["prompt_tokens"] = usage.prompt_tokens
             told["completion_tokens"] = usage.completion_tokens
             told["total_tokens"] = usage.total_tokens
-    elif exchange.unwatched is not None:
+    if exchange.unwatched is not None:
         told["unwatched"] = exchange.unwatched[:_MAX_DETAIL_CHARACTERS]
     if exchange.pings:
         told["pings"] = exchange.pings

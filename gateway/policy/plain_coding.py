@@ -12,12 +12,12 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.fields import set_field
 from gateway.exchange.route import Route
+from gateway.formats.coded import decodable
 from gateway.policy.hooks import Hooks
 
 ACTS_ON = ("stream.complete", "stream.keepalive", "stream.on_error", "compression.codings")
 """The settings that decide what it does, as a route sees them."""
 
-DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
 _FIELD = "Accept-Encoding"
 _NO_QUALITY = re.compile(r"q=0(?:\.0{0,3})?")
 
@@ -41,7 +41,7 @@ def narrowed(accepted: list[str]) -> str:
     for member in ",".join(accepted).split(","):
         coding, _, parameters = member.strip(" \t").partition(";")
         coding = coding.rstrip(" \t")
-        if coding.lower() in DECODABLE or coding.lower() == "identity":
+        if decodable(coding.lower()) or coding.lower() == "identity":
             kept.append(member.strip(" \t"))
             wanted = wanted or _NO_QUALITY.fullmatch(parameters.strip(" \t").lower()) is None
     return ", ".join(kept) if wanted else "identity"

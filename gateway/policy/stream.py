@@ -46,8 +46,8 @@ class StreamSettings(Model):
     terminal: tuple[Terminal, ...] = Field(default=(), examples=[["event:done", "data:[DONE]"]])
     """How plain SSE says that it is whole: "event:NAME" or "data:TEXT". Array. Default: any end between two events."""
     after_terminal: DurationOrOff = 2.0
-    """How long the upstream may take to end the body once the answer is whole; then it is ended for it.
-    Duration or "off". Default "2s"."""
+    """With `complete = "terminal"`, how long the upstream may take to end the body once the answer is whole; then it is
+    ended for it. Duration or "off". Default "2s". Bodies with a Content-Length are waited for."""
     on_error: Literal["abort", "frame"] = "abort"
     """What a client is told of a stream that breaks: "abort" cuts its connection, "frame" ends the stream with an
     error in its format where that can be done between two frames. Default "abort"."""

@@ -54,7 +54,7 @@ class Ending:
 
 def ending(marks: Marks, missing: str | None, complete: str) -> Ending:
     """Return what a body that ends here means. ``missing`` is the format's word on it, ``complete`` the route's."""
-    whole_only = complete == "terminal"
+    whole_only = complete == "terminal" and marks.unwatched is None
     flaw = marks.malformed if marks.malformed is not None else missing
     if marks.error is not None:
         # A client that was told half of an error was not told.
@@ -162,6 +162,9 @@ class Watched:
                 self._expect(None, None)  # The client takes its time now: that must not be hit.
             yield chunk
             if marks.terminal and after is not None:
+                if self._format.end() is not None:
+                    ends_at = None  # Something else has begun that must come whole, too.
+                    continue
                 if ends_at is None:
                     ends_at = self._clock() + after
                 self._expect(_LEFT_OPEN, ends_at)
@@ -220,6 +223,7 @@ class Watched:
         """Judge a body that has ended by its framing; raise ``FailureError`` where the client must see it cut."""
         found = ending(self._format.marks, self._format.end(), self._stream.complete)
         self._exchange.flaw = found.flaw
+        self._exchange.unwatched = self._format.marks.unwatched
         if found.failure is not None and found.cut:
             raise FailureError(found.failure)
         self._note_error()

@@ -82,6 +82,7 @@ def test_each_value_names_the_place_that_it_came_from() -> None:
     assert table(text, "[routes.timeouts]") == {
         "connect": ('"1s500ms"', "upstream a.b, gateway.toml:12"),
         "first_byte": ('"1m"', "default"),
+        "first_frame": ('"off"', "default"),
         "idle": ('"9s"', "gateway.toml:17"),
         "total": ('"off"', "default"),
         "write": ('"off"', "[defaults], gateway.toml:9"),

@@ -10,6 +10,7 @@ from support.exchanges import a_reply, a_request, a_route, an_attempt, an_exchan
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import BODY_CUT, CONNECT_REFUSED, HEAD_MISSING, NO_ROUTE, Failure
+from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.message import RequestHead, Source
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.target import parse_endpoint
@@ -243,3 +244,46 @@ def test_exchange_that_waited_tells_how_long_and_in_which_class() -> None:
     record = line(exchange, NOW)
 
     assert (record["queued_ms"], record["priority"]) == (12.3, "normal")
+
+
+STREAM_KEYS = [
+    *("format", "frames", "first_frame_ms", "stalls", "flaw"),
+    *("prompt_tokens", "completion_tokens", "total_tokens", "unwatched", "pings"),
+]
+
+
+def test_exchange_without_a_watched_stream_has_no_word_about_one() -> None:
+    """Its line is as long as it ever was."""
+    assert not line(ended(), NOW).keys() & STREAM_KEYS
+
+
+def test_watched_stream_is_told() -> None:
+    """What was seen until its end, whoever ended it: the usage of a client that left, too."""
+    exchange = ended()
+    exchange.outcome = Outcome.CLIENT_GONE
+    exchange.marks = Marks("openai", frames=7, usage=Usage(11, None, 13))
+    exchange.first_frame_at, exchange.stalls = 100.5, 2
+
+    record = line(exchange, NOW)
+
+    assert {key: record[key] for key in record if key in STREAM_KEYS} == {
+        "format": "openai",
+        "frames": 7,
+        "first_frame_ms": 500.0,
+        "stalls": 2,
+        "prompt_tokens": 11,
+        "completion_tokens": None,
+        "total_tokens": 13,
+    }
+    assert " 7 openai frames " in as_text(record)
+
+
+def test_what_was_wrong_with_a_stream_is_told_where_something_was() -> None:
+    """In words of a bounded length."""
+    exchange = ended()
+    exchange.unwatched, exchange.pings = "Content-Encoding is br", 3
+    assert {"unwatched": "Content-Encoding is br", "pings": 3}.items() <= line(exchange, NOW).items()
+    assert "format" not in line(exchange, NOW)
+
+    exchange.marks, exchange.flaw = Marks("csv"), "x" * 5000
+    assert line(exchange, NOW)["flaw"] == "x" * 1024

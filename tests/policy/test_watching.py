@@ -115,6 +115,7 @@ ENDINGS = [
     (Marks("sse", error=TOLD), "x", "terminal", IN_BAND_ERROR, False, "x"),
     (Marks("sse", error=TOLD, boundary=False), "x", "terminal", IN_BAND_ERROR, True, "x"),
     (Marks("sse", error=TOLD, malformed="y"), None, "terminal", IN_BAND_ERROR, True, "y"),
+    (Marks("sse", unwatched="too much"), "x", "terminal", None, False, "x"),
     (Marks("json", error=TOLD, boundary=False), None, "terminal", IN_BAND_ERROR, False, None),
 ]
 
@@ -272,6 +273,19 @@ def test_break_is_a_break_elsewhere(body: type[Body], kind: Kind) -> None:
 def test_whole_answer_does_not_hide_who_left_or_a_defect(kind: Kind) -> None:
     """Those are not the upstream's way to end a body."""
     assert kind_of(Body(*WHOLE, Interruption(Failure(kind))).read()[1]) is kind
+
+
+def test_upstream_is_not_hurried_while_something_of_the_answer_is_still_missing() -> None:
+    """A terminal can be followed by more that must come whole: another choice, or the end of a content coding."""
+    body = Body(b"f.T", b".", b"f", b".", b".")
+    chunks = iter(body.reply.chunks)
+    next(chunks), next(chunks), next(chunks)
+    assert [at for _, at in body.expected] == [None, 102.0, None]
+    body.now = 200.0
+    next(chunks)
+    assert len(body.expected) == 3
+    next(chunks)
+    assert body.expected[3][1] == 202.0
 
 
 def test_upstream_has_a_while_to_end_a_whole_answer() -> None:

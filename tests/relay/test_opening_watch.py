@@ -2,7 +2,8 @@
 
 from support.exchanges import an_attempt, an_exchange
 
-from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, Kind
+from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, FIRST_FRAME_TIMEOUT, Failure, Kind
+from gateway.exchange.marks import Marks
 from gateway.exchange.message import ReplyHead
 from gateway.exchange.route import Timeouts
 from gateway.relay.opening_watch import OpeningWatch
@@ -79,3 +80,25 @@ def test_time_at_which_the_request_had_gone_is_written_down() -> None:
     watching.watch.sent()
 
     assert watching.exchange.attempts[0].sent_at == 104.0
+
+
+def frames_expected(head_at: float | None, marks: Marks | None) -> list[tuple[Failure | None, float | None]]:
+    """Return what is expected once the request is sent, with a limit of 9 s for the first frame."""
+    watching = Watching()
+    expected: list[tuple[Failure | None, float | None]] = []
+    watching.expect = lambda *what: expected.append(what)  # type: ignore[attr-defined]
+    watching.watch._timeouts = Timeouts(first_frame=9.0)
+    watching.exchange.head_at, watching.exchange.marks = head_at, marks
+    watching.watch.sent()
+    return expected
+
+
+def test_first_frame_is_expected_from_the_end_of_the_request_on() -> None:
+    """Also where the upload ends behind the head; not where the frame has come, or nobody would see it."""
+    late = [(Failure(FIRST_FRAME_TIMEOUT, "after 9 s"), 113.0)]
+
+    assert frames_expected(None, None) == late
+    assert frames_expected(None, Marks("sse", meaningful=3)) == late  # those of the attempt before
+    assert frames_expected(101.0, Marks("sse")) == late
+    assert frames_expected(101.0, Marks("sse", meaningful=1)) == []
+    assert frames_expected(101.0, None) == []

@@ -1,6 +1,7 @@
 """The chunk loop: what it hands on, what it counts, whose turn it is, and how a stream may end."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from gateway.exchange.failure import (
     Interruption,
     Kind,
 )
-from gateway.exchange.route import Timeouts
+from gateway.exchange.marks import Marks
+from gateway.exchange.route import Stream, Timeouts
 from gateway.relay.rate_watch import RateWatch
 from gateway.relay.relaying import relay
 
@@ -206,3 +208,52 @@ def test_rate_is_not_watched_where_none_is_asked_for() -> None:
     relayed = Relayed(b"one")
     assert list(relayed.body) == [b"", b"one"]
     assert relayed.turns.rates == []
+
+
+def watched(gaps: tuple[float, ...], *, marks: Marks | None, cut_after: float | None = None) -> Exchange:
+    """Return an exchange whose chunks came after ``gaps``, on a route that calls 2 s a stall."""
+    relayed = Relayed()
+    relayed.exchange.route = a_route(stream=Stream(format="sse", stall=2.0))
+    relayed.exchange.marks = marks
+
+    def paced() -> Iterator[bytes]:
+        for seconds in gaps:
+            relayed.now += seconds
+            yield b"x"
+        if cut_after is not None:
+            relayed.now += cut_after
+            raise a_failure(BODY_CUT)
+
+    body = relay(relayed.exchange, None, paced(), relayed.turns, lambda: relayed.now)
+    with suppress(Abort):
+        for _ in body:
+            relayed.now += 50.0
+    return relayed.exchange
+
+
+def test_each_silence_longer_than_a_stall_is_counted_once() -> None:
+    """Also one shorter than one before it, and the one that a cut ended; the client's time is nobody's stall."""
+    assert watched((1.0, 9.0, 3.0, 2.0, 2.1), marks=Marks("sse")).stalls == 3
+    exchange = watched((1.0, 3.0), marks=Marks("sse"), cut_after=4.0)
+    assert (exchange.stalls, exchange.longest_gap_seconds) == (2, 4.0)
+
+
+def test_stalls_are_counted_only_where_a_stream_is_watched() -> None:
+    """Elsewhere the longest gap says enough."""
+    exchange = watched((1.0, 9.0, 3.0), marks=None)
+
+    assert (exchange.stalls, exchange.longest_gap_seconds) == (0, 9.0)
+
+
+def test_pings_of_the_upstream_are_no_progress_where_a_stream_is_watched() -> None:
+    """The rate counts what the format counts."""
+    relayed = Relayed(b": ping\n", b"data: 1\n\n", timeouts=Timeouts(min_rate=(10, 60.0)))
+    relayed.exchange.marks = Marks("sse")
+    next(relayed.body), next(relayed.body)
+    watch = relayed.turns.rates[0]
+    assert watch is not None
+    for now in (115.0, 130.0, 145.0):
+        relayed.turns.since = 100.0
+        assert watch.look(now) is None
+    failure = watch.look(160.0)
+    assert failure is not None and failure.detail.startswith("0 octets")
