@@ -54,6 +54,7 @@ bench: $(VENV)/test.stamp ## Measure the latency the gateway adds, beside nginx 
 	$(PY) tests/bench/added_latency.py $(ARGS)
 	$(PY) tests/bench/open_streams.py
 	$(PY) tests/bench/policy_cost.py
+	$(PY) tests/bench/compression_cost.py
 	$(PY) tests/bench/watching_cost.py
 
 lock: ## Work out the pins anew (needs uv); LOCK_FLAGS=--upgrade takes the newest

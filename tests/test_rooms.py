@@ -44,7 +44,10 @@ ROOMS = {
     "recording": Room(ours=("exchange",), theirs=("gevent",)),
     "observe": Room(ours=("exchange",)),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
-    "policy": Room(ours=("config", "exchange", "formats", "grammar"), theirs=("pydantic",)),
+    "policy": Room(
+        ours=("config", "exchange", "formats", "grammar"),
+        theirs=("pydantic", "backports", "compression"),  # zstd, in the standard library since Python 3.14
+    ),
     # The spine knows policies only as callables.
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),

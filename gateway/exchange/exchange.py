@@ -51,6 +51,8 @@ class Exchange:
     chunks: int = 0
     relayed_bytes: int = 0
     """Body octets handed downstream."""
+    plain_bytes: int | None = None
+    """Body octets that the gateway compressed, as they were before; None where it did not."""
     received_bytes: int = 0
     """Body octets taken from the client."""
     upload_done: bool = False

@@ -89,6 +89,18 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """Which answers are compressed on their way to the client."""
+
+    codings: tuple[str, ...] = ()
+    """Offered to clients, the preferred one first; empty where bodies pass as they are."""
+    types: tuple[str, ...] = ()
+    """Patterns of media types."""
+    min_length: int = 1024
+    """Octets of a body of known length."""
+
+
+@dataclass(frozen=True, slots=True)
 class TlsToUpstream:
     """How an ``https`` endpoint is verified."""
 
@@ -205,6 +217,7 @@ class Route:
     priority: str = "normal"
     """Class in which its exchanges wait: high, normal or low."""
     stream: Stream = field(default_factory=Stream)
+    compression: Compression = field(default_factory=Compression)
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
 

@@ -75,6 +75,7 @@ def line(exchange: Exchange, now_iso: str) -> Record:
         "longest_gap_ms": round(exchange.longest_gap_seconds * 1000, 1),
         "total_ms": _since_start(exchange, exchange.finished_at),
         "bytes_down": exchange.relayed_bytes,
+        "bytes_plain": exchange.plain_bytes,
         "bytes_up": exchange.received_bytes,
         "chunks": exchange.chunks,
         "attempts": len(exchange.attempts),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from gateway.exchange.route import Route
 from gateway.policy import (
+    compression,
     error_frames,
     forwarding,
     fresh_connection,
@@ -30,5 +31,6 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
     mark_behind_pings.hooks,  # near the upstream, where a mark at the start of its body still is one
     error_frames.hooks,  # behind every stage that may fail, so that it can tell of it in what the client reads
+    compression.hooks,  # last: the outermost stage, so that all that others put into the stream is compressed too
 )
 """The policies of every route, in the order in which each phase calls them."""

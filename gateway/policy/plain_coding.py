@@ -15,7 +15,7 @@ from gateway.exchange.route import Route
 from gateway.formats.coded import decodable
 from gateway.policy.hooks import Hooks
 
-ACTS_ON = ("stream.complete", "stream.keepalive", "stream.on_error")
+ACTS_ON = ("stream.complete", "stream.keepalive", "stream.on_error", "compression.codings")
 """The settings that decide what it does, as a route sees them."""
 
 _FIELD = "Accept-Encoding"
@@ -24,6 +24,8 @@ _NO_QUALITY = re.compile(r"q=0(?:\.0{0,3})?")
 
 def needs_plain(route: Route) -> bool:
     """Whether octets are put into what the upstream sends, or made of it."""
+    if route.compression.codings:
+        return True
     stream = route.stream
     return stream.format is not None and (stream.keepalive is not None or stream.on_error == "frame")
 

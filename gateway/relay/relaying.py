@@ -84,6 +84,11 @@ def _note_gap(exchange: Exchange, gap: float, stall: float) -> None:
 
 
 def _progress(exchange: Exchange) -> Callable[[], int]:
-    """Return what counts the octets that get the answer further: where a stream is watched its pings do not."""
+    """Return what counts the octets that get the answer further: where a stream is watched its pings do not.
+
+    Compressed on its way out, a stream must not seem slower than its upstream is.
+    """
     marks = exchange.marks
-    return (lambda: exchange.relayed_bytes) if marks is None else (lambda: marks.progress_bytes)
+    if marks is not None:
+        return lambda: marks.progress_bytes
+    return lambda: exchange.relayed_bytes if exchange.plain_bytes is None else exchange.plain_bytes

@@ -14,6 +14,7 @@ from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
 from gateway.settings import (
     Settings,
+    compression_checks,
     limit_checks,
     peek_checks,
     retry_checks,
@@ -143,6 +144,7 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     route_checks.matches_can_happen,
     route_checks.rewrites_can_act,
     route_checks.timeouts_can_act,
+    compression_checks.compression_can_act,
     retry_checks.retries_can_act,
     retry_checks.budgets_hold_for_each_worker,
     stream_checks.streams_can_act,

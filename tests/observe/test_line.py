@@ -58,6 +58,7 @@ def test_ended_exchange_is_told_completely() -> None:
         "longest_gap_ms": 100.4,
         "total_ms": 1204.4,
         "bytes_down": 550,
+        "bytes_plain": None,
         "bytes_up": 3,
         "chunks": 11,
         "attempts": 1,

@@ -1,15 +1,18 @@
 """Which content coding the upstream is asked for, on routes that read or change what they relay."""
 
+from dataclasses import replace
+
 import pytest
 from support.exchanges import a_route, an_attempt, an_exchange
 
 from gateway.exchange.message import Fields
-from gateway.exchange.route import Route, Stream
+from gateway.exchange.route import Compression, Route, Stream
 from gateway.policy.plain_coding import hooks, narrowed, needs_plain
 
 WATCHING = a_route(stream=Stream(format="sse", complete="terminal"))
 FRAMING = a_route(stream=Stream(format="sse", complete="terminal", on_error="frame"))
 PINGING = a_route(stream=Stream(format="sse", keepalive=15.0))
+COMPRESSING = replace(a_route(), compression=Compression(("gzip",)))
 
 
 def asked(route: Route, fields: Fields) -> Fields:
@@ -46,9 +49,9 @@ def test_only_codings_that_can_be_decoded_are_asked_for(accepted: list[str], ask
     assert narrowed(accepted) == asked
 
 
-@pytest.mark.parametrize("route", [FRAMING, PINGING])
+@pytest.mark.parametrize("route", [FRAMING, PINGING, COMPRESSING])
 @pytest.mark.parametrize("fields", [[], [("accept-encoding", "gzip"), ("Accept-Encoding", "br")]])
-def test_route_that_injects_asks_for_no_coding(route: Route, fields: Fields) -> None:
+def test_route_that_injects_or_compresses_asks_for_no_coding(route: Route, fields: Fields) -> None:
     """Nothing can be put into what somebody else has compressed."""
     assert needs_plain(route)
     assert asked(route, fields) == [("Accept-Encoding", "identity")]
