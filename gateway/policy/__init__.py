@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from gateway.exchange.route import Route
 from gateway.policy import (
+    convert,
     forwarding,
     fresh_connection,
     host,
@@ -22,6 +23,7 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     target.hooks,  # after the endpoint is known; does not look at fields
     forwarding.hooks,  # tells the upstream about the client as it really came, after Host was replaced
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
+    convert.hooks,  # asks for the upstream's own format; nearest to the upstream of all that stand in the stream
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
 )

@@ -12,7 +12,7 @@ from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
-from gateway.settings import Settings, limit_checks, retry_checks, route_checks, upstream_checks
+from gateway.settings import Settings, convert_checks, limit_checks, retry_checks, route_checks, upstream_checks
 from gateway.settings.tls_files import authorities_fault, certificate_fault, readable_by_all
 
 Problems = Iterator[Problem]
@@ -141,6 +141,8 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     limit_checks.limits_do_not_hide_each_other,
     limit_checks.queues_have_a_limit,
     limit_checks.waiting_can_happen,
+    convert_checks.nothing_is_offered_twice,
+    convert_checks.conversions_can_act,
     _upstreams_have_endpoints,
     upstream_checks.endpoints_differ,
     upstream_checks.choices_can_act,

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from gateway.config.model import Model
+from gateway.policy.convert import ConvertSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.stream import StreamSettings
@@ -38,6 +39,10 @@ class Policies(Model):
         default_factory=StreamSettings, examples=[{"format": "openai", "complete": "terminal", "keepalive": "15s"}]
     )
     """What is known of the meaning of a stream, and done about it. Table; keys left out are inherited."""
+    convert: ConvertSettings = Field(
+        default_factory=ConvertSettings, examples=[{"to": ["ndjson", "csv"], "columns": ["id", "user.name"]}]
+    )
+    """Formats that a client may ask for instead of the upstream's own. Table; keys left out are inherited."""
 
 
 def nearest(*layers: M) -> M:

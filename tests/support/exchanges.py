@@ -6,7 +6,7 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import Failure, FailureError, Kind
 from gateway.exchange.message import Chunks, Fields, FixedChunks, Reply, ReplyHead, RequestHead, Source
-from gateway.exchange.route import Forwarding, Limit, Route, Timeouts, Upstream
+from gateway.exchange.route import Conversions, Forwarding, Limit, Route, Timeouts, Upstream
 from gateway.exchange.target import Endpoint, parse_endpoint
 
 ENDPOINT = parse_endpoint("http://127.0.0.1:9000/base")
@@ -44,6 +44,7 @@ def a_route(
     priority: str = "normal",
     fair_by: str = "",
     timeouts: Timeouts | None = None,
+    convert: Conversions | None = None,
 ) -> Route:
     return Route(
         name=name,
@@ -60,6 +61,7 @@ def a_route(
         priority=priority,
         fair_by=fair_by,
         timeouts=timeouts or Timeouts(),
+        convert=convert or Conversions(),
     )
 
 
