@@ -18,6 +18,7 @@ from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
     BreakerSettings,
+    ConvertSettings,
     EndpointSettings,
     ForwardingSettings,
     HealthSettings,
@@ -46,6 +47,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
     "[defaults.timeouts]": (TimeoutsSettings, ("defaults", "timeouts")),
     "[defaults.limits]": (LimitsSettings, ("defaults", "limits")),
     "[defaults.retry]": (RetrySettings, ("defaults", "retry")),
+    "[defaults.convert]": (ConvertSettings, ("defaults", "convert")),
     "[upstreams.openai]": (UpstreamSettings, ("upstreams", "openai")),
     "[upstreams.openai.breaker]": (BreakerSettings, ("upstreams", "openai", "breaker")),
     "[upstreams.openai.health]": (HealthSettings, ("upstreams", "openai", "health")),

@@ -47,6 +47,7 @@ def test_all_tables_are_reached() -> None:
     assert {model.__name__ for model in MODELS} == {
         "AdminSettings",
         "BreakerSettings",
+        "ConvertSettings",
         "DefaultsSettings",
         "EndpointSettings",
         "ForwardingSettings",

@@ -10,7 +10,7 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import ANSWER_MALFORMED, ANSWER_UNFINISHED, IN_BAND_ERROR, Failure, FailureError
 from gateway.exchange.fields import remove_field, set_field
-from gateway.exchange.message import Chunks, Fields, ReplyHead
+from gateway.exchange.message import Chunks, Fields
 from gateway.exchange.route import Conversions, Route
 from gateway.exchange.wire import Wire
 from gateway.formats.conversion.converter import Converter, converter
@@ -110,19 +110,20 @@ def hooks(route: Route) -> Hooks:
 
     def stage(exchange: Exchange, chunks: Chunks) -> Chunks:
         head = exchange.attempts[-1].head if exchange.attempts else None
-        if head is None or exchange.early:
+        if head is None:
             return chunks
         found = chosen(wished(route, exchange), exchange.request, head, route.stream.format)
         if found is None:
             return chunks
         source, wish = found
         exchange.converted = wish.media
+        described(head.fields, wish.media)  # Not at the commit: who promised a type to the client compares it before.
         if exchange.request.method == "HEAD":
             return chunks
         exchange.wire = Wire(wish.format, _always)
         return Converted(chunks, converter(source, wish.format, route.convert.columns))
 
-    return Hooks(prepare=prepare, stage=stage, commit=_commit)
+    return Hooks(prepare=prepare, stage=stage, commit=lambda exchange, head: varies(head.fields))
 
 
 def asking(fields: Fields, accept: str) -> Fields:
@@ -148,13 +149,6 @@ def varies(fields: Fields) -> None:
     names = {name.strip().lower() for name in listed.split(",")}
     if not names & {"*", "accept"}:
         set_field(fields, "Vary", f"{listed}, Accept" if listed else "Accept")
-
-
-def _commit(exchange: Exchange, head: ReplyHead) -> None:
-    varies(head.fields)
-    # What is not the upstream's head is our own reply about what went wrong since.
-    if exchange.converted is not None and head is exchange.attempts[-1].head:
-        described(head.fields, exchange.converted)
 
 
 def _failure(error: UnconvertibleError) -> FailureError:

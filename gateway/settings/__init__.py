@@ -10,6 +10,7 @@ from gateway.config.model import Model
 from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
 from gateway.policy.breaker import BreakerSettings
+from gateway.policy.convert import ConvertSettings
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
@@ -46,6 +47,7 @@ class Settings(Model):
 __all__ = [
     "AdminSettings",
     "BreakerSettings",
+    "ConvertSettings",
     "DefaultsSettings",
     "EndpointSettings",
     "ForwardingSettings",

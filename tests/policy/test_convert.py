@@ -180,14 +180,6 @@ def test_answer_that_is_not_converted_still_varies(status: int) -> None:
     assert exchange.wire is None
 
 
-def test_head_that_is_out_already_is_not_contradicted() -> None:
-    """Where the head went out before the upstream had answered, its body is passed on as it is."""
-    exchange, inner = an_exchange_with(), ListedChunks()
-    exchange.early = True
-
-    assert staged(exchange, inner) is inner
-
-
 def test_our_own_reply_about_a_failure_keeps_its_type() -> None:
     """A conversion that failed at once is told as a problem document."""
     exchange = an_exchange_with()
@@ -199,6 +191,15 @@ def test_our_own_reply_about_a_failure_keeps_its_type() -> None:
         ("Content-Length", "9"),
         ("Vary", "Accept"),
     ]
+
+
+def test_stages_that_are_asked_again_convert_once() -> None:
+    """What is converted is in the format that the client asked for: no further conversion stands in its stream."""
+    exchange = an_exchange_with()
+    staged(exchange, ListedChunks())
+    later = ListedChunks()
+
+    assert staged(exchange, later) is later
 
 
 def test_reply_without_any_attempt_is_left_alone() -> None:
