@@ -48,6 +48,7 @@ def test_all_tables_are_reached() -> None:
         "AdminSettings",
         "BreakerSettings",
         "CompressionSettings",
+        "ConvertSettings",
         "DefaultsSettings",
         "EndpointSettings",
         "ForwardingSettings",

@@ -67,6 +67,8 @@ class Exchange:
     """What its format says was wrong with an answer that ended all the same, in words."""
     wire: Wire | None = None
     """How pings and error frames may be put into what goes out; None where they may not."""
+    converted: str | None = None
+    """The media type that the client gets, where it is made from the upstream's; None where nothing is converted."""
     early: bool = False
     """Whether the head went out before the upstream had answered."""
     promised: Promise | None = None

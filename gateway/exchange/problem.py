@@ -4,6 +4,7 @@ import json
 import re
 from http import HTTPStatus
 
+from gateway.exchange.accept import media_ranges, quality
 from gateway.exchange.failure import Failure
 from gateway.exchange.message import Fields, FixedChunks, Reply, ReplyHead, Source
 
@@ -33,7 +34,6 @@ _REASONS = {
 }
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _NOT_STRUCTURED = re.compile("[^\x20-\x7e]")
-_QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
 def problem(exchange_id: str, failure: Failure, accept: str | None, method: str) -> Reply:
@@ -111,23 +111,5 @@ def _prefers_text(accept: str | None) -> bool:
     """Say whether ``accept`` gives text/plain a higher quality than both kinds of JSON (RFC 9110 section 12.5.1)."""
     if not accept:
         return False
-    ranges = _media_ranges(accept)
-    return _quality(ranges, _TEXT) > max(_quality(ranges, _JSON), _quality(ranges, "application/json"))
-
-
-def _media_ranges(accept: str) -> dict[str, float]:
-    """Return the quality of each media range; one whose quality cannot be read counts as not acceptable."""
-    ranges: dict[str, float] = {}
-    for member in accept.lower().split(","):
-        media, *parameters = (part.strip(" \t") for part in member.split(";"))
-        quality = next((value[2:] for value in parameters if value.startswith("q=")), "1")
-        ranges[media] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
-    return ranges
-
-
-def _quality(ranges: dict[str, float], media: str) -> float:
-    """Return the quality of ``media``: the most specific range that holds it decides."""
-    for candidate in (media, f"{media.partition('/')[0]}/*", "*/*"):
-        if candidate in ranges:
-            return ranges[candidate]
-    return 0.0
+    ranges = media_ranges(accept)
+    return quality(ranges, _TEXT) > max(quality(ranges, _JSON), quality(ranges, "application/json"))

@@ -100,6 +100,15 @@ class Compression:
     """Octets of a body of known length."""
 
 
+class Conversions:
+    """What a client may ask for instead of the upstream's own format."""
+
+    to: tuple[str, ...] = ()
+    """``ndjson``, ``sse`` and ``csv``, the preferred first; empty where nothing is converted."""
+    columns: tuple[str, ...] = ()
+    """Of CSV: paths of member names with dots between them."""
+
+
 @dataclass(frozen=True, slots=True)
 class TlsToUpstream:
     """How an ``https`` endpoint is verified."""
@@ -218,6 +227,7 @@ class Route:
     """Class in which its exchanges wait: high, normal or low."""
     stream: Stream = field(default_factory=Stream)
     compression: Compression = field(default_factory=Compression)
+    convert: Conversions = field(default_factory=Conversions)
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
 

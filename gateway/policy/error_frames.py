@@ -33,7 +33,8 @@ def frame_for(exchange: Exchange, failure: Failure) -> bytes | None:
     first = exchange.failure or failure
     if failure.kind in _NOBODY_THERE or first.kind in _NOBODY_THERE or (marks is not None and marks.error is not None):
         return None
-    if reply.length is not None or reply.head.first("content-length") is not None or not wire.boundary():
+    # What the client was promised counts: a stage may have taken the length of what the upstream sends off the head.
+    if reply.head.first("content-length") is not None or not wire.boundary():
         return None
     return error_frame(wire.format, failure, exchange.id)
 

@@ -11,6 +11,7 @@ from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
 from gateway.policy.breaker import BreakerSettings
 from gateway.policy.compression import CompressionSettings
+from gateway.policy.convert import ConvertSettings
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
@@ -48,6 +49,7 @@ __all__ = [
     "AdminSettings",
     "BreakerSettings",
     "CompressionSettings",
+    "ConvertSettings",
     "DefaultsSettings",
     "EndpointSettings",
     "ForwardingSettings",

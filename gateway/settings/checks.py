@@ -15,6 +15,7 @@ from gateway.grammar.addresses import parse_listen, parse_network
 from gateway.settings import (
     Settings,
     compression_checks,
+    convert_checks,
     limit_checks,
     peek_checks,
     retry_checks,
@@ -155,6 +156,8 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     limit_checks.limits_do_not_hide_each_other,
     limit_checks.queues_have_a_limit,
     limit_checks.waiting_can_happen,
+    convert_checks.nothing_is_offered_twice,
+    convert_checks.conversions_can_act,
     _upstreams_have_endpoints,
     upstream_checks.endpoints_differ,
     upstream_checks.choices_can_act,

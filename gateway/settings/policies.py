@@ -10,6 +10,7 @@ from pydantic import Field
 
 from gateway.config.model import Model
 from gateway.policy.compression import CompressionSettings
+from gateway.policy.convert import ConvertSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.stream import StreamSettings
@@ -43,6 +44,10 @@ class Policies(Model):
         default_factory=CompressionSettings, examples=[{"codings": ["zstd", "gzip"]}]
     )
     """Which answers are compressed on their way to the client. Table; keys left out are inherited."""
+    convert: ConvertSettings = Field(
+        default_factory=ConvertSettings, examples=[{"to": ["ndjson", "csv"], "columns": ["id", "user.name"]}]
+    )
+    """Formats that a client may ask for instead of the upstream's own. Table; keys left out are inherited."""
 
 
 def nearest(*layers: M) -> M:

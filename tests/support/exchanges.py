@@ -6,7 +6,7 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import Failure, FailureError, Kind
 from gateway.exchange.message import Chunks, Fields, FixedChunks, Reply, ReplyHead, RequestHead, Source
-from gateway.exchange.route import Forwarding, Limit, Route, Stream, Timeouts, Upstream
+from gateway.exchange.route import Conversions, Forwarding, Limit, Route, Stream, Timeouts, Upstream
 from gateway.exchange.target import Endpoint, parse_endpoint
 
 ENDPOINT = parse_endpoint("http://127.0.0.1:9000/base")
@@ -45,6 +45,7 @@ def a_route(
     fair_by: str = "",
     timeouts: Timeouts | None = None,
     stream: Stream | None = None,
+    convert: Conversions | None = None,
 ) -> Route:
     return Route(
         name=name,
@@ -62,6 +63,7 @@ def a_route(
         fair_by=fair_by,
         timeouts=timeouts or Timeouts(),
         stream=stream or Stream(),
+        convert=convert or Conversions(),
     )
 
 
