@@ -26,6 +26,7 @@ from gateway.relay.client_watch import ClientWatch
 from gateway.relay.interrupts import Interrupts
 from gateway.relay.live import Live
 from gateway.relay.opening_watch import OpeningWatch
+from gateway.relay.racing import Race
 from gateway.relay.relaying import relay
 from gateway.relay.turn import Turn
 from gateway.relay.upload import ClientUpload
@@ -101,7 +102,13 @@ class Gate:
             timeouts: Timeouts = exchange.route.timeouts
             interrupts.limit_total(timeouts.total)
             watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
-            reply = self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
+            opener = self.openers[exchange.route.upstream.name]
+            if attempt.hedge is None:
+                reply = opener.open(exchange, attempt, watch)
+            else:
+                race = Race(exchange, opener.open, self.spine.rival, time.monotonic)
+                reply = race.run(attempt, attempt.hedge, environ["gateway.interim"])
+                attempt = exchange.attempts[-1]
             watched(exchange, reply, time.monotonic)
             return reply
 

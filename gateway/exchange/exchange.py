@@ -67,6 +67,9 @@ class Exchange:
     """Silences of the upstream longer than its route calls a stall."""
     pings: int = 0
     """How often a ping was sent to the client."""
+    hedged: str | None = None
+    """``won`` where the attempt that was begun beside the first brought the answer, ``lost`` where it did not,
+    ``budget`` where there were too many already; None where nothing of the kind was tried."""
     not_retried: str | None = None
     """Why an attempt that the route retries was not followed by another."""
     _releases: list[Callable[[], object]] = field(default_factory=list)

@@ -147,6 +147,11 @@ def tries(retry: Retry, endpoints: int) -> int:
     return retry.attempts if retry.attempts is not None else min(2, endpoints)
 
 
+def acts(retry: Retry, endpoints: int) -> bool:
+    """Say whether anything is ever tried again at an upstream with so many endpoints."""
+    return tries(retry, endpoints) > 1 and bool(retry.failures or retry.stale or retry.statuses)
+
+
 def sends_twice(retry: Retry) -> bool:
     """Say whether anything is tried again that may have reached the upstream."""
     return bool(retry.statuses or retry.stale or retry.failures - UNSENT)
@@ -202,7 +207,7 @@ def wait_or_refuse(retry: Retry, most: int, exchange: Exchange, attempt: Attempt
     total = exchange.route.timeouts.total if exchange.route is not None else None
     if total is not None:
         # The limit began with the wait for a turn, where there was one.
-        began = exchange.attempts[0].started - (exchange.queued_seconds or 0.0)
+        began = min(each.started for each in exchange.attempts) - (exchange.queued_seconds or 0.0)
         if (attempt.ended or 0.0) + wait >= began + total:
             return Refusal.TOTAL
     return wait
@@ -211,7 +216,7 @@ def wait_or_refuse(retry: Retry, most: int, exchange: Exchange, attempt: Attempt
 def hooks(route: Route, budget: Budget | None = None, chance: Callable[[], float] = random.random) -> Hooks:
     """Judge attempts by the route's settings. ``budget`` is the upstream's; ``chance`` returns numbers from 0 to 1."""
     retry, most, spent = route.retry, tries(route.retry, len(route.upstream.endpoints)), budget or Budget()
-    if most < 2 or not (retry.failures or retry.stale or retry.statuses):
+    if not acts(retry, len(route.upstream.endpoints)):
         return Hooks()
     keeps = sends_twice(retry)
 

@@ -12,7 +12,7 @@ from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
-from gateway.settings import Settings, limit_checks, retry_checks, route_checks, upstream_checks
+from gateway.settings import Settings, hedge_checks, limit_checks, retry_checks, route_checks, upstream_checks
 from gateway.settings.tls_files import authorities_fault, certificate_fault, readable_by_all
 
 Problems = Iterator[Problem]
@@ -137,6 +137,7 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     route_checks.timeouts_can_act,
     retry_checks.retries_can_act,
     retry_checks.budgets_hold_for_each_worker,
+    hedge_checks.hedges_can_act,
     limit_checks.limits_hold_for_each_worker,
     limit_checks.limits_do_not_hide_each_other,
     limit_checks.queues_have_a_limit,
