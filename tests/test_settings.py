@@ -51,6 +51,7 @@ def test_all_tables_are_reached() -> None:
         "EndpointSettings",
         "ForwardingSettings",
         "HealthSettings",
+        "HedgeSettings",
         "LimitsSettings",
         "LogSettings",
         "RetrySettings",

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import gevent
 import pytest
@@ -173,6 +174,28 @@ def test_reply_that_comes_in_the_same_turn_is_closed() -> None:
     wait_in_loop(lambda: losing.closed > 0)
     assert track.other is not None
     assert track.other.failure == Failure(SUPERSEDED)
+
+
+def test_reply_that_comes_between_the_decision_and_the_letting_go_is_closed() -> None:
+    """The loop has it at hand already when the attempt is let go."""
+    losing, decided = ListedChunks(b"x"), Event()
+
+    def awaits(attempt: Attempt, watch: OpeningWatch) -> Reply:
+        decided.wait()
+        return a_reply(chunks=losing)
+
+    track = Track(awaits, replies())
+
+    def good(attempt: Attempt) -> bool:
+        decided.set()
+        return True
+
+    track.hedge = replace(track.hedge, good=good)
+    track.run()
+
+    wait_in_loop(lambda: losing.closed == 1)
+    assert track.cancelled == []
+    assert track.first.failure == Failure(SUPERSEDED)
 
 
 def test_no_second_attempt_where_there_is_none_to_make() -> None:
