@@ -136,10 +136,7 @@ class Spine:
             attempt = exchange.attempts[-1]  # Of several that were under way, the one that counts.
             attempt.ended = self.clock()
             if judge(exchange, attempt, of_route) is Verdict.RETRY:
-                if reply is not None:
-                    reply.chunks.close()
-                if exchange.upload is not None:
-                    exchange.upload.stop()  # Two attempts must not take octets of one body.
+                let_go(exchange, reply)
                 exchange.head_at = None  # The head that counts is still to come, and waited for with a deadline.
                 if attempt.give_up is not None:
                     attempt.give_up()
@@ -260,6 +257,26 @@ def attempted(exchange: Exchange, attempt: Attempt, open_: Open) -> Reply | None
     exchange.at_finish(reply.chunks.close)
     (exchange.attempts or [attempt])[-1].head = reply.head
     return reply
+
+
+def let_go(exchange: Exchange, reply: Reply | None) -> None:
+    """End what is under way for an attempt that another one follows.
+
+    A deadline that the upstream did not keep may strike while it ends: of an attempt that is over it says nothing new.
+    """
+    try:
+        _end(exchange, reply)
+    except Interruption as interruption:
+        if interruption.failure.kind.side is not Side.UPSTREAM:
+            raise
+        _end(exchange, reply)  # Whatever was not reached; an attempt is struck only once.
+
+
+def _end(exchange: Exchange, reply: Reply | None) -> None:
+    if reply is not None:
+        reply.chunks.close()
+    if exchange.upload is not None:
+        exchange.upload.stop()  # Two attempts must not take octets of one body.
 
 
 def judge(exchange: Exchange, attempt: Attempt, of_route: Phases) -> Verdict:

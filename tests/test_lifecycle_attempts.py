@@ -8,7 +8,7 @@ from support.exchanges import ENDPOINT, a_failure, a_reply, a_route, an_exchange
 
 from gateway.exchange.attempt import Attempt, Hedge
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import BODY_CUT, CLIENT_GONE, IDLE_TIMEOUT, Abort, Failure, Interruption
+from gateway.exchange.failure import BODY_CUT, CLIENT_GONE, IDLE_TIMEOUT, SEND_TIMEOUT, Abort, Failure, Interruption
 from gateway.exchange.message import Reply
 from gateway.exchange.target import Endpoint, parse_endpoint
 from gateway.lifecycle import Open, Spine, phases
@@ -121,6 +121,44 @@ def test_deadline_that_the_upstream_missed_is_tried_again() -> None:
 
     assert answer.reply.head.status == 200
     assert exchange.attempts[0].failure.kind is IDLE_TIMEOUT
+
+
+class StruckUpload(Upload):
+    """One whose first end is struck by what an interrupter throws."""
+
+    def __init__(self, seen: list[str], failure: Failure) -> None:
+        super().__init__(seen)
+        self._failure: Failure | None = failure
+
+    def stop(self) -> None:
+        super().stop()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise Interruption(failure)
+
+
+def test_deadline_of_the_upstream_that_strikes_while_an_attempt_is_let_go_changes_nothing() -> None:
+    """The attempt is over; the next one begins when its upload has really ended."""
+    rig, exchange = Rig(Verdict.RETRY, Verdict.TAKE), an_exchange()
+    exchange.upload = StruckUpload(rig.seen, Failure(SEND_TIMEOUT))
+
+    answer = rig.spine.answer(exchange, rig.opening(a_reply(503), a_reply()))
+
+    assert answer.reply.head.status == 200
+    assert " ".join(rig.seen) == "open judge stop stop open judge settle"
+
+
+def test_client_that_leaves_while_an_attempt_is_let_go_ends_the_exchange() -> None:
+    """No attempt follows."""
+    rig, exchange = Rig(Verdict.RETRY), an_exchange()
+    exchange.upload = StruckUpload(rig.seen, Failure(CLIENT_GONE))
+
+    with pytest.raises(Abort):
+        rig.spine.answer(exchange, rig.opening(a_reply(503)))
+
+    assert exchange.failure is not None
+    assert exchange.failure.kind is CLIENT_GONE
+    assert len(exchange.attempts) == 1
 
 
 def test_rival_is_prepared_as_any_attempt_and_the_last_one_counts() -> None:

@@ -106,8 +106,8 @@ class RetrySettings(Model):
     """Longest Retry-After of the upstream that is waited for. Duration. Default "10s".
     An answer that asks for more is not tried again: the client gets it as it is."""
     budget: ShareOrOff = 0.2
-    """Retries and hedges, as a share of the exchanges with the upstream, now and in the last 10 seconds; 3 are always allowed, and
-    those of "connect" are not counted. Percentage or "off". Default "20%". It holds for each worker.
+    """Retries and hedges, as a share of the exchanges with the upstream, now and in the last 10 seconds; 3 are always
+    allowed, and those of "connect" are not counted. Percentage or "off". Default "20%". It holds for each worker.
     With "off" retries can keep an upstream down."""
 
     def compiled(self) -> dict[str, object]:

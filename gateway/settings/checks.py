@@ -136,6 +136,7 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     route_checks.rewrites_can_act,
     route_checks.timeouts_can_act,
     retry_checks.retries_can_act,
+    retry_checks.waits_fit_the_total,
     retry_checks.budgets_hold_for_each_worker,
     hedge_checks.hedges_can_act,
     limit_checks.limits_hold_for_each_worker,
