@@ -130,7 +130,7 @@ class Spine:
     def obtain(self, exchange: Exchange, of_route: Phases, open_: Open, pause: Pause) -> Reply:
         """Try endpoints until one reply is taken; raise the last attempt's failure otherwise."""
         while True:
-            attempt = Attempt(self.select(exchange), started=self.clock(), fresh=bool(exchange.attempts))
+            attempt = Attempt(self.select(exchange), started=self.clock())
             self._prepare(exchange, of_route, attempt)
             reply = attempted(exchange, attempt, open_)
             attempt = exchange.attempts[-1]  # Of several that were under way, the one that counts.

@@ -108,7 +108,7 @@ class Gate:
             else:
                 race = Race(exchange, opener.open, self.spine.rival, time.monotonic)
                 reply = race.run(attempt, attempt.hedge, environ["gateway.interim"])
-                attempt = exchange.attempts[-1]
+                attempt = exchange.attempts[-1]  # The one that counts.
             watched(exchange, reply, time.monotonic)
             return reply
 

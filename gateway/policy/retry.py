@@ -86,7 +86,7 @@ class RetrySettings(Model):
     attempts: int | None = Field(default=None, ge=1, le=10, examples=[2])
     """Tries altogether, the first one included; 1 for no retry. Number from 1 to 10.
     Default: 2 where the upstream has several endpoints, else 1. Each further try takes another endpoint, if there is
-    one, and a new connection."""
+    one."""
     on: tuple[Condition, ...] = Field(default=("connect",), examples=[["connect", 429, 503]])
     """What is tried again: statuses from 400 to 599, codes of failures, or "connect" (all that happen before anything
     is sent), "reused" (a kept connection that was closed before any octet of an answer), "reset" (any connection that
