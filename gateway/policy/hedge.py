@@ -62,7 +62,7 @@ class HedgeSettings(Model):
     """Wait for the head of the answer after which another endpoint is asked, too: a duration, or "p95" for what 95 %
     of the endpoint's answers took of late. Duration, "p95" or "off". Default "off". Each takes from `retry.budget`."""
     methods: tuple[Method, ...] = Field(default=("GET", "HEAD", "OPTIONS"), examples=[["GET"]])
-    """Methods of which two may be under way at once. Array. Default ["GET", "HEAD", "OPTIONS"].
+    """Methods of which two may be under way at once. Array. Default: GET, HEAD and OPTIONS.
     With others the upstream does twice what was asked once. A request with a body is never sent to two."""
 
     def compiled(self) -> dict[str, object]:
