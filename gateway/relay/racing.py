@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from gateway.exchange.attempt import Attempt, Hedge
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import FIRST_BYTE_TIMEOUT, INTERNAL, SUPERSEDED, Failure, FailureError, Interruption
+from gateway.exchange.failure import INTERNAL, SUPERSEDED, Failure, FailureError, Interruption
 from gateway.exchange.message import Reply, ReplyHead
 from gateway.relay.interrupts import Interrupts
 from gateway.relay.opening_watch import OpeningWatch
@@ -29,39 +29,19 @@ class OpenOne(Protocol):
     def __call__(self, exchange: Exchange, attempt: Attempt, watch: OpeningWatch, /) -> Reply: ...
 
 
-class RacerWatch(OpeningWatch):
-    """The watch on one of several attempts: what it tells is not yet what the exchange came to."""
-
-    __slots__ = ("_attempt", "head_at", "hints")
-
-    def __init__(self, exchange: Exchange, attempt: Attempt, interrupts: Interrupts, clock: Callable[[], float]):
-        assert exchange.route is not None
-        self.hints: list[ReplyHead] = []
-        """Interim answers, for the client if this one wins; the reader of heads bounds their number."""
-        self.head_at: float | None = None
-        self._attempt = attempt
-        super().__init__(exchange, exchange.route.timeouts, interrupts, clock, self.hints.append)
-
-    def sent(self) -> None:
-        """See `OpeningWatch`."""
-        self._attempt.sent_at = self._clock()
-        if self.head_at is None:
-            self._interrupts.enter(FIRST_BYTE_TIMEOUT, self._timeouts.first_byte)
-
-    def answered(self) -> None:
-        """See `OpeningWatch`."""
-        self.head_at = self._clock()
-        self._interrupts.enter(None, None)
-
-
 class Racer:
     """One attempt and the greenlet that opens it."""
 
-    def __init__(self, attempt: Attempt, changed: Event, clock: Callable[[], float]) -> None:
+    def __init__(self, exchange: Exchange, attempt: Attempt, changed: Event, clock: Callable[[], float]) -> None:
         self.attempt = attempt
+        self.record = Exchange(
+            exchange.id, exchange.request, exchange.started, route=exchange.route, attempts=[attempt]
+        )
+        """What the watch on this attempt writes down: it is not yet what the exchange came to."""
+        self.hints: list[ReplyHead] = []
+        """Interim answers, for the client if this one wins; the reader of heads bounds their number."""
         self.reply: Reply | None = None
         self.defect: Exception | None = None
-        self.watch: RacerWatch | None = None
         self._changed = changed
         self._clock = clock
         self._given_up = False
@@ -96,9 +76,10 @@ class Racer:
 
     def _run(self, exchange: Exchange, open_: OpenOne) -> None:
         interrupts = Interrupts(self._clock)
-        self.watch = RacerWatch(exchange, self.attempt, interrupts, self._clock)
+        assert exchange.route is not None
+        watch = OpeningWatch(self.record, exchange.route.timeouts, interrupts, self._clock, self.hints.append)
         try:
-            reply = open_(exchange, self.attempt, self.watch)
+            reply = open_(exchange, self.attempt, watch)
         except (FailureError, Interruption) as error:
             if not self._given_up:
                 self.attempt.failure = error.failure
@@ -153,7 +134,7 @@ class Race:
             assert decisive.attempt.failure is not None
             raise FailureError(decisive.attempt.failure)
         try:
-            for hint in decisive.watch.hints if decisive.watch is not None else ():
+            for hint in decisive.hints:
                 interim(hint)
         except BaseException:
             decisive.reply.chunks.close()
@@ -161,7 +142,7 @@ class Race:
         return decisive.reply
 
     def _start(self, attempt: Attempt) -> None:
-        racer = Racer(attempt, self._changed, self._clock)
+        racer = Racer(self._exchange, attempt, self._changed, self._clock)
         self._racers.append(racer)
         racer.start(self._exchange, self._open)
 
@@ -187,7 +168,7 @@ class Race:
                 racer.give_up(None if ended else Failure(SUPERSEDED))
                 exchange.hedged = "won" if won.hedging else "lost"
         exchange.attempts[:] = [*(each for each in exchange.attempts if each is not won), won]
-        exchange.head_at = decisive.watch.head_at if decisive.watch is not None else None
+        exchange.head_at = decisive.record.head_at
 
     def _abandon(self, error: BaseException) -> None:
         """Let both go: the exchange ends here."""
