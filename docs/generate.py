@@ -82,6 +82,8 @@ ADVICE = {
     " is estimated as above.",
     "total_timeout": "The exchange took longer than the route's `timeouts.total`.",
     "drained": "The stream still ran when `[server] drain_timeout` was over.",
+    "superseded": "The end of an attempt, never of an exchange: `hedge` had another one made beside it, which was"
+    " taken. It stands in `retried`.",
     "internal": "A defect of the gateway. The error log has the traceback; please report it.",
     "dns_failed": "The endpoint's name could not be resolved. Check the name and the resolver.",
     "connect_refused": "Nothing listens at the endpoint's port.",
@@ -134,6 +136,8 @@ def _table(kinds: list[Kind]) -> str:
 
 
 def _outcome(kind: Kind) -> str:
+    if kind.code == "superseded":
+        return "none"
     failure = Failure(kind)
     outcomes = [judge(failure, committed=False, local=True)]
     if kind.code in AFTER_THE_HEAD:

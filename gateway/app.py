@@ -19,7 +19,7 @@ from gateway.exchange.route import GatewayPlan, HealthRule, Route, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Phases, Spine, phases
 from gateway.observe.line import LineLog
-from gateway.policy import ORDER, request_id, retry
+from gateway.policy import ORDER, hedge, request_id, retry
 from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
@@ -141,6 +141,7 @@ class Applications:
             phases={route.name: self._phases(route, record) for route in plan.routes},
             unrouted=phases([unrouted, record]),
             select=_select(endpoints),
+            another=_another(endpoints),
             clock=time.monotonic,
             report=_report,
         )
@@ -153,9 +154,10 @@ class Applications:
 
     def _policies(self, route: Route) -> Iterator[Hooks]:
         """Yield the hooks of a route; policies that remember across exchanges get what this worker remembers."""
-        budget = self._budgets[route.upstream.name]
+        budget, endpoints = self._budgets[route.upstream.name], self._endpoints[route.upstream.name]
         remembering: dict[Callable[[Route], Hooks], Callable[[Route], Hooks]] = {
-            retry.hooks: lambda route: retry.hooks(route, budget)
+            retry.hooks: lambda route: retry.hooks(route, budget),
+            hedge.hooks: lambda route: hedge.hooks(route, budget, endpoints.first_bytes),
         }
         for build in ORDER:
             yield remembering.get(build, build)(route)
@@ -177,6 +179,14 @@ def _select(endpoints: dict[str, Endpoints]) -> Callable[[Exchange], Endpoint]:
         return endpoints[exchange.route.upstream.name].select(exchange, time.monotonic())
 
     return select
+
+
+def _another(endpoints: dict[str, Endpoints]) -> Callable[[Exchange], Endpoint | None]:
+    def another(exchange: Exchange) -> Endpoint | None:
+        assert exchange.route is not None
+        return endpoints[exchange.route.upstream.name].another(exchange, time.monotonic())
+
+    return another
 
 
 def _connects(upstream: Upstream) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ the configuration was read, called in the order of `gateway.policy.ORDER`.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from gateway.exchange.attempt import Attempt
+from gateway.exchange.attempt import Attempt, Hedge
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failed_chunks import FailedChunks
 from gateway.exchange.failure import INTERNAL, LATE_REFUSAL, Abort, Failure, FailureError, Interruption, Side
@@ -63,7 +63,10 @@ class Answer:
 
 
 Open = Callable[[Exchange, Attempt], Reply]
-"""Connects, sends and reads the head of one attempt; raises ``FailureError``."""
+"""Connects, sends and reads the head of one attempt; raises ``FailureError``.
+
+Where it opens another beside it (see `Spine.rival`), the one that counts is the exchange's last when it is over.
+"""
 Pause = Callable[[float], None]
 """Waits so many seconds between two attempts, and lets the next one begin as if the last had not been interrupted."""
 
@@ -90,6 +93,8 @@ class Spine:
     clock: Callable[[], float]
     report: Callable[[Exchange, BaseException], None]
     """Logs a defect: an exception nobody expected."""
+    another: Callable[[Exchange], Endpoint | None] = lambda exchange: None
+    """An endpoint for an attempt beside the one under way; None where there is none."""
 
     def answer(
         self,
@@ -131,18 +136,13 @@ class Spine:
     def obtain(self, exchange: Exchange, of_route: Phases, open_: Open, pause: Pause) -> Reply:
         """Try endpoints until one reply is taken; raise the last attempt's failure otherwise."""
         while True:
-            attempt = Attempt(self.select(exchange), started=self.clock(), fresh=bool(exchange.attempts))
-            exchange.attempts.append(attempt)
-            attempt.fields = request_fields(exchange.request.fields)
-            for prepare in of_route.prepare:
-                prepare(exchange, attempt)
+            attempt = Attempt(self.select(exchange), started=self.clock())
+            self._prepare(exchange, of_route, attempt)
             reply = attempted(exchange, attempt, open_)
+            attempt = exchange.attempts[-1]  # Of several that were under way, the one that counts.
             attempt.ended = self.clock()
             if judge(exchange, attempt, of_route) is Verdict.RETRY:
-                if reply is not None:
-                    reply.chunks.close()
-                if exchange.upload is not None:
-                    exchange.upload.stop()  # Two attempts must not take octets of one body.
+                let_go(exchange, reply)
                 exchange.head_at = None  # The head that counts is still to come, and waited for with a deadline.
                 exchange.marks = exchange.wire = exchange.unwatched = exchange.flaw = None  # So is what it tells.
                 if attempt.give_up is not None:
@@ -155,6 +155,21 @@ class Spine:
             if exchange.upload is not None:
                 exchange.upload.settle()
             return reply
+
+    def rival(self, exchange: Exchange, hedge: Hedge) -> Attempt | None:
+        """Return an attempt to open beside the one under way; None where there is nowhere to go, or enough of them."""
+        endpoint = self.another(exchange)
+        if endpoint is None or not hedge.allow(self.clock()):
+            return None
+        attempt = Attempt(endpoint, started=self.clock(), hedging=True)
+        self._prepare(exchange, self._phases(exchange), attempt)
+        return attempt
+
+    def _prepare(self, exchange: Exchange, of_route: Phases, attempt: Attempt) -> None:
+        exchange.attempts.append(attempt)
+        attempt.fields = request_fields(exchange.request.fields)
+        for prepare in of_route.prepare:
+            prepare(exchange, attempt)
 
     def commit(self, exchange: Exchange, reply: Reply) -> None:
         """Decide the head that goes out. Where one went out early the hooks only hear of the one that came too late."""
@@ -281,10 +296,10 @@ def attempted(exchange: Exchange, attempt: Attempt, open_: Open) -> Reply | None
     except (FailureError, Interruption) as error:
         if isinstance(error, Interruption) and error.failure.kind.side is not Side.UPSTREAM:
             raise
-        attempt.failure = error.failure
+        (exchange.attempts or [attempt])[-1].failure = error.failure
         return None
     exchange.at_finish(reply.chunks.close)
-    attempt.head = reply.head
+    (exchange.attempts or [attempt])[-1].head = reply.head
     return reply
 
 
@@ -294,6 +309,26 @@ def keep_promise(exchange: Exchange, reply: Reply) -> None:
     if why is not None:
         reply.chunks.close()
         raise FailureError(Failure(LATE_REFUSAL, f"{why}, after 200 had gone out"))
+
+
+def let_go(exchange: Exchange, reply: Reply | None) -> None:
+    """End what is under way for an attempt that another one follows.
+
+    A deadline that the upstream did not keep may strike while it ends: of an attempt that is over it says nothing new.
+    """
+    try:
+        _end(exchange, reply)
+    except Interruption as interruption:
+        if interruption.failure.kind.side is not Side.UPSTREAM:
+            raise
+        _end(exchange, reply)  # Whatever was not reached; an attempt is struck only once.
+
+
+def _end(exchange: Exchange, reply: Reply | None) -> None:
+    if reply is not None:
+        reply.chunks.close()
+    if exchange.upload is not None:
+        exchange.upload.stop()  # Two attempts must not take octets of one body.
 
 
 def judge(exchange: Exchange, attempt: Attempt, of_route: Phases) -> Verdict:

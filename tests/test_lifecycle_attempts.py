@@ -1,18 +1,21 @@
 """The spine between two attempts: what is given up, what is waited for, and what ends the exchange meanwhile."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from support.exchanges import ENDPOINT, a_failure, a_reply, a_route, an_exchange
 
-from gateway.exchange.attempt import Attempt
+from gateway.exchange.attempt import Attempt, Hedge
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import BODY_CUT, CLIENT_GONE, IDLE_TIMEOUT, Abort, Failure, Interruption
+from gateway.exchange.failure import BODY_CUT, CLIENT_GONE, IDLE_TIMEOUT, SEND_TIMEOUT, Abort, Failure, Interruption
 from gateway.exchange.message import Reply
+from gateway.exchange.target import Endpoint, parse_endpoint
 from gateway.lifecycle import Open, Spine, phases
 from gateway.policy.hooks import Hooks, Verdict
 
 ROUTE = a_route()
+OTHER = parse_endpoint("http://127.0.0.1:9001/base")
 
 
 class Rig:
@@ -118,3 +121,92 @@ def test_deadline_that_the_upstream_missed_is_tried_again() -> None:
 
     assert answer.reply.head.status == 200
     assert exchange.attempts[0].failure.kind is IDLE_TIMEOUT
+
+
+class StruckUpload(Upload):
+    """One whose first end is struck by what an interrupter throws."""
+
+    def __init__(self, seen: list[str], failure: Failure) -> None:
+        super().__init__(seen)
+        self._failure: Failure | None = failure
+
+    def stop(self) -> None:
+        super().stop()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise Interruption(failure)
+
+
+def test_deadline_of_the_upstream_that_strikes_while_an_attempt_is_let_go_changes_nothing() -> None:
+    """The attempt is over; the next one begins when its upload has really ended."""
+    rig, exchange = Rig(Verdict.RETRY, Verdict.TAKE), an_exchange()
+    exchange.upload = StruckUpload(rig.seen, Failure(SEND_TIMEOUT))
+
+    answer = rig.spine.answer(exchange, rig.opening(a_reply(503), a_reply()))
+
+    assert answer.reply.head.status == 200
+    assert " ".join(rig.seen) == "open judge stop stop open judge settle"
+
+
+def test_client_that_leaves_while_an_attempt_is_let_go_ends_the_exchange() -> None:
+    """No attempt follows."""
+    rig, exchange = Rig(Verdict.RETRY), an_exchange()
+    exchange.upload = StruckUpload(rig.seen, Failure(CLIENT_GONE))
+
+    with pytest.raises(Abort):
+        rig.spine.answer(exchange, rig.opening(a_reply(503)))
+
+    assert exchange.failure is not None
+    assert exchange.failure.kind is CLIENT_GONE
+    assert len(exchange.attempts) == 1
+
+
+def test_rival_is_prepared_as_any_attempt_and_the_last_one_counts() -> None:
+    """What ``open`` leaves at the end of the attempts is judged; the other was only beside it."""
+    rig, exchange = Rig(Verdict.TAKE), an_exchange()
+    spine = replace(rig.spine, another=lambda exchange: OTHER)
+    hedge = Hedge(1.0, lambda now: True, lambda attempt: True, lambda now: None)
+
+    def open_(exchange: Exchange, attempt: Attempt) -> Reply:
+        rival = spine.rival(exchange, hedge)
+        assert rival is not None
+        assert (rival.endpoint, rival.hedging, rival.fresh, rival.fields) == (OTHER, True, False, [])
+        rival.status = 200
+        return a_reply()
+
+    spine.answer(exchange, open_)
+
+    first, second = exchange.attempts
+    assert (first.endpoint, first.head, first.ended) == (ENDPOINT, None, None)
+    assert (second.endpoint, second.hedging) == (OTHER, True)
+    assert second.head is not None
+    assert second.ended is not None
+
+
+def test_failure_of_a_race_is_that_of_the_attempt_that_counts() -> None:
+    """It is the last of the exchange, whichever was begun first."""
+    rig, exchange = Rig(Verdict.TAKE), an_exchange()
+    spine = replace(rig.spine, another=lambda exchange: OTHER)
+
+    def open_(exchange: Exchange, attempt: Attempt) -> Reply:
+        spine.rival(exchange, Hedge(1.0, lambda now: True, lambda attempt: True, lambda now: None))
+        raise a_failure(BODY_CUT)
+
+    spine.answer(exchange, open_)
+
+    assert [each.failure is not None for each in exchange.attempts] == [False, True]
+
+
+@pytest.mark.parametrize(("endpoint", "allowed"), [(None, True), (OTHER, False)])
+def test_no_rival_where_there_is_nowhere_to_go_or_too_many(endpoint: Endpoint | None, allowed: bool) -> None:
+    """Nobody asks the budget where there is no other endpoint."""
+    asked: list[float] = []
+    rig, exchange = Rig(), an_exchange(route=ROUTE)
+    spine = replace(rig.spine, another=lambda exchange: endpoint)
+
+    def allow(now: float) -> bool:
+        asked.append(now)
+        return allowed
+
+    assert spine.rival(exchange, Hedge(1.0, allow, lambda attempt: True, lambda now: None)) is None
+    assert (exchange.attempts, len(asked)) == ([], 0 if endpoint is None else 1)

@@ -53,6 +53,7 @@ def test_all_tables_are_reached() -> None:
         "EndpointSettings",
         "ForwardingSettings",
         "HealthSettings",
+        "HedgeSettings",
         "LimitsSettings",
         "LogSettings",
         "RetrySettings",

@@ -29,6 +29,7 @@ from gateway.relay.leaving import Leaving
 from gateway.relay.live import Live
 from gateway.relay.opening_watch import OpeningWatch
 from gateway.relay.peeking import peek
+from gateway.relay.racing import Race
 from gateway.relay.relaying import relay
 from gateway.relay.turn import Turn
 from gateway.relay.upload import ClientUpload
@@ -110,8 +111,15 @@ class Gate:
             timeouts: Timeouts = exchange.route.timeouts
             interrupts.limit_total(timeouts.total)
             watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
+            opener = self.openers[exchange.route.upstream.name]
             try:
-                reply = self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
+                if attempt.hedge is None:
+                    reply = opener.open(exchange, attempt, watch)
+                else:
+                    race = Race(exchange, opener.open, self.spine.rival, time.monotonic)
+                    reply = race.run(attempt, attempt.hedge, environ["gateway.interim"])
+                    attempt = exchange.attempts[-1]  # The one that counts.
+                    watch.taken_over(attempt)
             except BaseException:
                 interrupts.expect(None)  # There is no answer whose first frame could come.
                 raise

@@ -8,6 +8,20 @@ from gateway.exchange.message import Fields, ReplyHead
 from gateway.exchange.target import Endpoint
 
 
+@dataclass(frozen=True, slots=True)
+class Hedge:
+    """How another attempt may be made beside one that lets us wait. Times are seconds."""
+
+    after_seconds: float
+    """How long the first is waited for alone."""
+    allow: Callable[[float], bool]
+    """Whether the other may begin ``now``; it counts as under way then, until ``ended``."""
+    good: Callable[["Attempt"], bool]
+    """Whether the answer of an attempt is one to take while the other may still bring a better one."""
+    ended: Callable[[float], object]
+    """Called once when the race is over."""
+
+
 @dataclass(slots=True)
 class Attempt:
     """What is asked of one endpoint, and what came of it."""
@@ -36,5 +50,9 @@ class Attempt:
     """Whether it is one of the tries that a route allows: one that only met an idle connection's close is not."""
     pause_seconds: float = 0.0
     """How long to wait before the next attempt; written by whoever judges that there is one."""
+    hedge: Hedge | None = None
+    """How another attempt may be made beside it; None where none may."""
+    hedging: bool = False
+    """Whether it was begun beside another that was still under way."""
     give_up: Callable[[], object] | None = None
     """Called when another attempt is to follow, before the wait for it: nothing is under way here any more."""

@@ -84,6 +84,9 @@ class Exchange:
     not happen."""
     drained_bytes: int = 0
     """Octets of the answer that were read when there was no client any more."""
+    hedged: str | None = None
+    """``won`` where the attempt that was begun beside the first brought the answer, ``lost`` where it did not,
+    ``budget`` where there were too many already; None where nothing of the kind was tried."""
     not_retried: str | None = None
     """Why an attempt that the route retries was not followed by another."""
     _releases: list[Callable[[], object]] = field(default_factory=list)

@@ -59,6 +59,16 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Hedging:
+    """When another attempt is made beside one that lets us wait."""
+
+    after: float | None
+    """Seconds; None for the endpoint's own p95 of the time to the first byte."""
+    methods: frozenset[str]
+    """Methods that may be sent twice at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """What is known of a stream's meaning, and done about it. Times are seconds."""
 
@@ -100,6 +110,7 @@ class Compression:
     """Octets of a body of known length."""
 
 
+@dataclass(frozen=True, slots=True)
 class Conversions:
     """What a client may ask for instead of the upstream's own format."""
 
@@ -220,6 +231,8 @@ class Route:
     max_request_body: int | None = None
     """Octets a request's body may have; None for any number."""
     retry: Retry = field(default_factory=Retry)
+    hedging: Hedging | None = None
+    """None where there is one attempt at a time."""
     forwarding: Forwarding = field(default_factory=Forwarding)
     limit: Limit | None = None
     """For the exchanges of this route, besides that of its upstream."""

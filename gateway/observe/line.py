@@ -81,6 +81,7 @@ def line(exchange: Exchange, now_iso: str) -> Record:
         "attempts": len(exchange.attempts),
         "retried": ",".join(map(_end, exchange.attempts[:-1])) or None,
         "not_retried": exchange.not_retried,
+        "hedged": exchange.hedged,
         "peer": exchange.request.peer,
     }
     record |= _of_the_stream(exchange)
@@ -143,6 +144,8 @@ def as_text(record: Record) -> str:
         parts.append(f"-> {_shown(record['upstream'])}@{endpoint}")
     if isinstance(record["attempts"], int) and record["attempts"] > 1:
         parts.append(f"{record['attempts']} attempts (after {record['retried']})")
+    if record["hedged"] is not None:
+        parts.append(f"hedge {record['hedged']}")
     parts.append(f"id={_shown(record['id'])}")
     if "upstream_request_id" in record:
         parts.append(f"upstream_id={_shown(record['upstream_request_id'])}")

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from gateway.exchange.route import Route
 from gateway.policy import (
     compression,
-    error_frames,
     convert,
+    error_frames,
     forwarding,
     fresh_connection,
+    hedge,
     host,
     mark_behind_pings,
     plain_coding,
@@ -29,6 +30,7 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     plain_coding.hooks,  # after forwarding, which could bring a coding back; what the gateway reads must be readable
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
     convert.hooks,  # asks for the upstream's own format; nearest to the upstream of all that stand in the stream
+    hedge.hooks,  # decides about a second attempt when all that is asked of the first is known
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
     mark_behind_pings.hooks,  # near the upstream, where a mark at the start of its body still is one

@@ -14,6 +14,7 @@ from itertools import zip_longest
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import SUPERSEDED
 from gateway.exchange.route import Share, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.policy.balance import CHOOSERS, Candidate, key_of
@@ -104,6 +105,21 @@ class Endpoints:
         key = key_of(exchange.request, self.upstream.hash_on)
         return self._choose(candidates, now, self.upstream.slow_start_seconds, key).endpoint
 
+    def another(self, exchange: Exchange, now: float) -> Endpoint | None:
+        """Return where an attempt beside the one under way may go: available, and not tried by ``exchange`` yet."""
+        tried = {each.endpoint for each in exchange.attempts}
+        left = [each for each in self.all if each.endpoint not in tried and self._available(each, now)]
+        if not left:
+            return None
+        lowest = min(each.priority for each in left)
+        candidates = [each for each in left if each.priority == lowest]
+        key = key_of(exchange.request, self.upstream.hash_on)
+        return self._choose(candidates, now, self.upstream.slow_start_seconds, key).endpoint
+
+    def first_bytes(self, endpoint: Endpoint) -> Recent | None:
+        """Return how long the answers of ``endpoint`` took of late; None where it is not one of these."""
+        return next((each.first_bytes for each in self.all if each.endpoint == endpoint), None)
+
     def hooks(self, clock: Callable[[], float]) -> Hooks:
         """Return what keeps account of the attempts. Its `judge` must be asked of every attempt: it stands first."""
 
@@ -187,6 +203,9 @@ class Endpoints:
             return
         known = lease.known
         known.in_flight -= 1
+        if attempt.failure is not None and attempt.failure.kind is SUPERSEDED and not attempt.hedging:
+            # It took that long at least. Without it only fast answers would count, and hedging would feed itself.
+            known.first_bytes.add(now - attempt.started)
         good = verdict(exchange, attempt, self._statuses)
         if good is False:
             known.failures += 1

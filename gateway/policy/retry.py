@@ -93,7 +93,7 @@ class RetrySettings(Model):
     attempts: int | None = Field(default=None, ge=1, le=10, examples=[2])
     """Tries altogether, the first one included; 1 for no retry. Number from 1 to 10.
     Default: 2 where the upstream has several endpoints, else 1. Each further try takes another endpoint, if there is
-    one, and a new connection."""
+    one."""
     on: tuple[Condition, ...] = Field(default=("connect",), examples=[["connect", 429, 503]])
     """What is tried again: statuses from 400 to 599, codes of failures, or "connect" (all that happen before anything
     is sent), "reused" (a kept connection that was closed before any octet of an answer), "reset" (any connection that
@@ -115,8 +115,8 @@ class RetrySettings(Model):
     """Longest Retry-After of the upstream that is waited for. Duration. Default "10s".
     An answer that asks for more is not tried again: the client gets it as it is."""
     budget: ShareOrOff = 0.2
-    """Retries, as a share of the exchanges with the upstream, now and in the last 10 seconds; 3 are always allowed, and
-    those of "connect" are not counted. Percentage or "off". Default "20%". It holds for each worker.
+    """Retries and hedges, as a share of the exchanges with the upstream, now and in the last 10 seconds; 3 are always
+    allowed, and those of "connect" are not counted. Percentage or "off". Default "20%". It holds for each worker.
     With "off" retries can keep an upstream down."""
 
     def compiled(self) -> dict[str, object]:
@@ -154,6 +154,11 @@ class Refusal(Enum):
 def tries(retry: Retry, endpoints: int) -> int:
     """Return how many tries an exchange has, at an upstream with so many endpoints."""
     return retry.attempts if retry.attempts is not None else min(2, endpoints)
+
+
+def acts(retry: Retry, endpoints: int) -> bool:
+    """Say whether anything is ever tried again at an upstream with so many endpoints."""
+    return tries(retry, endpoints) > 1 and bool(retry.failures or retry.stale or retry.statuses)
 
 
 def sends_twice(retry: Retry) -> bool:
@@ -216,7 +221,7 @@ def wait_or_refuse(retry: Retry, most: int, exchange: Exchange, attempt: Attempt
     total = exchange.route.timeouts.total if exchange.route is not None else None
     if total is not None:
         # The limit began with the wait for a turn, where there was one.
-        began = exchange.attempts[0].started - (exchange.queued_seconds or 0.0)
+        began = min(each.started for each in exchange.attempts) - (exchange.queued_seconds or 0.0)
         if (attempt.ended or 0.0) + wait >= began + total:
             return Refusal.TOTAL
     return wait
@@ -225,7 +230,7 @@ def wait_or_refuse(retry: Retry, most: int, exchange: Exchange, attempt: Attempt
 def hooks(route: Route, budget: Budget | None = None, chance: Callable[[], float] = random.random) -> Hooks:
     """Judge attempts by the route's settings. ``budget`` is the upstream's; ``chance`` returns numbers from 0 to 1."""
     retry, most, spent = route.retry, tries(route.retry, len(route.upstream.endpoints)), budget or Budget()
-    if most < 2 or not (retry.failures or retry.stale or retry.statuses):
+    if not acts(retry, len(route.upstream.endpoints)):
         return Hooks()
     keeps = sends_twice(retry)
 

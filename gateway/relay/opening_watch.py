@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, FIRST_FRAME_TIMEOUT, Failure
 from gateway.exchange.fields import end_to_end
@@ -43,11 +44,20 @@ class OpeningWatch:
         now = self._clock()
         if self._exchange.attempts:
             self._exchange.attempts[-1].sent_at = now
-        first_frame = self._timeouts.first_frame
-        if first_frame is not None and self._awaits_a_frame():
-            self._interrupts.expect(Failure(FIRST_FRAME_TIMEOUT, f"after {first_frame:g} s"), now + first_frame)
+        if self._awaits_a_frame():
+            self._expect_first_frame(now)
         if self._exchange.head_at is None:
             self._interrupts.enter(FIRST_BYTE_TIMEOUT, self._timeouts.first_byte)
+
+    def taken_over(self, attempt: Attempt) -> None:
+        """The head of an attempt is there that was opened under another watch, with deadlines of its own."""
+        if attempt.sent_at is not None:
+            self._expect_first_frame(attempt.sent_at)
+
+    def _expect_first_frame(self, sent_at: float) -> None:
+        first_frame = self._timeouts.first_frame
+        if first_frame is not None:
+            self._interrupts.expect(Failure(FIRST_FRAME_TIMEOUT, f"after {first_frame:g} s"), sent_at + first_frame)
 
     def _awaits_a_frame(self) -> bool:
         """Whether the first frame is still to come; the end of an upload may come behind it."""

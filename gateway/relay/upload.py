@@ -86,11 +86,15 @@ class ClientUpload:
 
     def stop(self) -> None:
         """End the upload now. Harmless where it has ended, or never began."""
-        pump, self._pump = self._pump, None
+        pump = self._pump
         if pump is not None and pump is not gevent.getcurrent():
             # Until it has ended it may still wait on the client's socket, which somebody else reads next.
-            self._stopping = True
-            pump.kill()
+            if self._stopping:
+                pump.join()  # It was told before, and the wait for its end was interrupted.
+            else:
+                self._stopping = True
+                pump.kill()
+        self._pump = None
 
     @property
     def replayable(self) -> bool:

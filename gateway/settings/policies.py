@@ -11,6 +11,7 @@ from pydantic import Field
 from gateway.config.model import Model
 from gateway.policy.compression import CompressionSettings
 from gateway.policy.convert import ConvertSettings
+from gateway.policy.hedge import HedgeSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.stream import StreamSettings
@@ -36,6 +37,8 @@ class Policies(Model):
         examples=[{"attempts": 2, "on": ["connect", 429, 503], "methods": ["GET", "POST"]}],
     )
     """When an attempt is followed by another one. Table; keys left out are inherited."""
+    hedge: HedgeSettings = Field(default_factory=HedgeSettings, examples=[{"after": "p95"}])
+    """When a second attempt is made beside one that lets us wait. Table; keys left out are inherited."""
     stream: StreamSettings = Field(
         default_factory=StreamSettings, examples=[{"format": "openai", "complete": "terminal", "keepalive": "15s"}]
     )

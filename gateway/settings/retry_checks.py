@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
+from gateway.config.units import format_duration
 from gateway.policy.retry import RetrySettings, sends_twice, tries
 from gateway.policy.retry_budget import ALWAYS_ALLOWED
 from gateway.settings import Settings
@@ -43,6 +44,25 @@ def _single_settings(sources: Sources, at: Path, given: set[str], whole: RetrySe
     if given & {"backoff", "backoff_max"} and whole.backoff > whole.backoff_max:
         key = "backoff" if "backoff" in given else "backoff_max"
         yield _warning(sources, (*at, key), "cannot act: backoff_max is shorter than backoff")
+
+
+def waits_fit_the_total(settings: Settings, sources: Sources) -> Problems:
+    """A Retry-After as long as the whole exchange may take is never waited for; told where the longest one is set."""
+    everywhere = settings.defaults
+    tables: list[tuple[Path, tuple[Policies, ...]]] = []
+    for name, upstream in settings.upstreams.items():
+        tables.append((("upstreams", name), (upstream, everywhere)))
+    for index, route in enumerate(settings.routes):
+        if route.upstream in settings.upstreams:
+            tables.append((("routes", index), (route, settings.upstreams[route.upstream], everywhere)))
+    for at, layers in tables:
+        if "retry_after_max" not in layers[0].retry.model_fields_set:
+            continue
+        retry = nearest(*(layer.retry for layer in layers))
+        total = nearest(*(layer.timeouts for layer in layers)).total
+        if total is not None and retry.retry_after_max >= total and retry.retry().statuses:
+            message = f"longer waits than timeouts.total, which is {format_duration(total)}, cannot happen"
+            yield _warning(sources, (*at, "retry", "retry_after_max"), message)
 
 
 def budgets_hold_for_each_worker(settings: Settings, sources: Sources) -> Problems:

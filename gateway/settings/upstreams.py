@@ -90,7 +90,7 @@ class UpstreamSettings(Policies):
     )
     """Addresses of the service: "http://host:port/base", "https://host" or "unix:/path", or tables with `url`, `weight`
     and `priority`. Array; required. The path of an endpoint is put before that of each request.
-    A name is resolved anew for each new connection, and its addresses are tried in turn within `timeouts.connect`."""
+    A name is resolved anew for each new connection, and of its addresses the first that connects is used."""
     balance: Balance = "round_robin"
     """Which endpoint gets the next request: each in turn, the one with the fewest under way, or by a hash of the
     request, so that equal ones go to the same. Default "round_robin"."""

@@ -1,7 +1,7 @@
 """New connections to an endpoint: name resolution, TCP or a unix socket, TLS.
 
 The deadline for all of it arrives as an exception thrown into the wait, and every wait closes its socket before it
-lets one pass. The one timeout here keeps a dead address of a name from spending what the others need.
+lets one pass. Several addresses of a name are tried beside each other: see `gateway.upstream.eyeballs`.
 
 A name is resolved anew for every connection: what the resolver says now counts, and it may remember if it likes.
 """
@@ -16,9 +16,7 @@ from gateway.exchange.failure import FailureError
 from gateway.exchange.route import TlsToUpstream
 from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
-
-_LEAST_SHARE_SECONDS = 0.25
-"""What an address gets at least, as RFC 8305 (section 5) has it."""
+from gateway.upstream.eyeballs import first_connected
 
 
 def tls_context(tls: TlsToUpstream) -> ssl.SSLContext:
@@ -59,9 +57,9 @@ def dial(
 ) -> socket.socket:
     """Return a new connection to ``endpoint``; ``context`` None for one without TLS.
 
-    ``connect_seconds`` is what the caller's deadline allows for all of it: of several addresses each but the last gets
-    its part. None for no deadline: an address then has until the kernel gives up. Raises ``FailureError`` with one of
-    the kinds whose request was not sent.
+    ``connect_seconds`` is what the caller's deadline allows for all of it, so that each of several addresses has its
+    turn within it. None for no deadline: an address then has until the kernel gives up. Raises ``FailureError`` with
+    one of the kinds whose request was not sent.
     """
     try:
         sock = _unix(endpoint.host) if endpoint.unix else _tcp(endpoint.host, endpoint.port, connect_seconds)
@@ -76,32 +74,19 @@ def dial(
 
 
 def _tcp(host: str, port: int, connect_seconds: float | None) -> socket.socket:
-    """Connect to the addresses of ``host`` in the resolver's order; the last one's error counts."""
-    failure: OSError | None = None
+    """Connect to ``host``, to the first of its addresses that will have it."""
     addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        try:
-            sock = socket.socket(family, kind, protocol)
-        except OSError as error:  # An address family that this machine does not have.
-            failure = error
-            continue
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if left > 1 and connect_seconds is not None:
-                sock.settimeout(max(connect_seconds / len(addresses), _LEAST_SHARE_SECONDS))
-            sock.connect(address)
-            sock.settimeout(None)
-            return sock
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
+    if len(addresses) != 1:
+        return first_connected(addresses, connect_seconds)
+    family, kind, protocol, _, address = addresses[0]
+    sock = socket.socket(family, kind, protocol)
     try:
-        raise failure or OSError("the name has no address")
-    finally:
-        del failure  # Its traceback holds this frame, which would hold it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _unix(path: str) -> socket.socket:

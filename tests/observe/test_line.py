@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.exchanges import a_reply, a_request, a_route, an_attempt, an_exchange
 
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import BODY_CUT, CONNECT_REFUSED, HEAD_MISSING, NO_ROUTE, Failure
+from gateway.exchange.failure import BODY_CUT, CONNECT_REFUSED, HEAD_MISSING, NO_ROUTE, SUPERSEDED, Failure
 from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.message import RequestHead, Source
 from gateway.exchange.outcome import Outcome
@@ -64,6 +64,7 @@ def test_ended_exchange_is_told_completely() -> None:
         "attempts": 1,
         "retried": None,
         "not_retried": None,
+        "hedged": None,
         "peer": "192.0.2.7",
     }
 
@@ -168,6 +169,20 @@ def test_record_is_text_to_read() -> None:
     assert as_text(line(ended(), NOW)) == (
         "200 complete GET /demo/text?key=*** 1.204s ttfb 0.101s 11 chunks 550B -> demo@127.0.0.1:9000 id=0f1e"
     )
+
+
+@pytest.mark.parametrize("hedged", ["won", "lost", "budget"])
+def test_hedge_is_told_with_how_it_ended(hedged: str) -> None:
+    """Which attempt counts cannot be seen from the ends of the others."""
+    exchange = ended()
+    exchange.attempts.insert(0, an_attempt())
+    exchange.attempts[0].failure = Failure(SUPERSEDED)
+    exchange.hedged = hedged
+
+    record = line(exchange, NOW)
+
+    assert (record["attempts"], record["retried"], record["hedged"]) == (2, "superseded", hedged)
+    assert f" 2 attempts (after superseded) hedge {hedged} id=" in as_text(record)
 
 
 def test_text_tells_attempts_ids_and_failures_where_there_are_any() -> None:

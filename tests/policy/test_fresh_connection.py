@@ -14,6 +14,7 @@ from gateway.exchange.failure import (
     Failure,
     Kind,
 )
+from gateway.exchange.target import parse_endpoint
 from gateway.policy.fresh_connection import hooks
 from gateway.policy.hooks import Verdict
 
@@ -21,6 +22,10 @@ from gateway.policy.hooks import Verdict
 def stale(kind: Kind | None = HEAD_MISSING, *, reused: bool = True, answered: bool = False) -> Attempt:
     failure = Failure(kind) if kind else None
     return Attempt(ENDPOINT, reused=reused, answered=answered, failure=failure)
+
+
+def answered(status: int) -> Attempt:
+    return Attempt(ENDPOINT, status=status, answered=True)
 
 
 def verdict(attempt: Attempt, *earlier: Attempt, method: str = "GET", body_length: int | None = 0) -> Verdict:
@@ -81,3 +86,36 @@ def test_repaired_attempt_is_not_one_of_those_a_route_allows() -> None:
     verdict(taken)
 
     assert (repaired.counted, taken.counted) == (False, True)
+
+
+OTHER = parse_endpoint("http://127.0.0.1:9001")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "method", "body_length", "fresh"),
+    [
+        ([], "POST", 5, False),
+        ([answered(503)], "GET", 0, False),
+        ([answered(503), answered(429)], "PUT", 0, False),
+        ([answered(503)], "POST", 0, True),
+        ([answered(503)], "PUT", 5, True),
+        ([answered(503)], "PUT", None, True),
+        ([stale()], "GET", 0, True),
+        ([stale(), answered(503)], "GET", 0, True),
+        ([stale(HEAD_MISSING, reused=False)], "GET", 0, True),
+        ([Attempt(OTHER, failure=Failure(CONNECT_REFUSED))], "GET", 0, False),
+        ([Attempt(OTHER, failure=Failure(HEAD_MISSING), reused=True)], "GET", 0, True),
+    ],
+)
+def test_further_attempt_uses_a_kept_connection_only_where_that_can_do_no_harm(
+    earlier: list[Attempt], method: str, body_length: int | None, fresh: bool
+) -> None:
+    """Its going stale must be one that is repaired, and nothing may speak against the endpoint's connections."""
+    exchange, attempt = an_exchange(a_request(method, body_length=body_length)), Attempt(ENDPOINT)
+    exchange.attempts += [*earlier, attempt]
+    prepare = hooks(a_route()).prepare
+    assert prepare is not None
+
+    prepare(exchange, attempt)
+
+    assert attempt.fresh is fresh

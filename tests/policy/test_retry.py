@@ -217,6 +217,15 @@ def test_wait_that_the_total_timeout_would_end_is_not_begun(total: float | None,
     assert found == (verdict if isinstance(verdict, Refusal) else pytest.approx(verdict))
 
 
+def test_total_counts_from_the_first_attempt_whatever_their_order() -> None:
+    """A hedge that was let go stands before the attempt that it was made beside."""
+    first, hedge = ended(503), ended(503)
+    hedge.started = first.started + 0.5
+    exchange = an_exchange_with(hedge, first, route=replace(a_route(), timeouts=Timeouts(total=2.01)))
+
+    assert wait_or_refuse(RETRY, 3, exchange, first, 1.0) is Refusal.TOTAL
+
+
 def test_exchange_without_a_route_has_no_total() -> None:
     """The rule needs no route."""
     exchange = an_exchange_with(ended(503))

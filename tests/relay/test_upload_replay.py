@@ -226,3 +226,27 @@ def test_replay_takes_no_memory_of_its_own() -> None:
 
     assert sent.upload.replayable
     assert peak_bytes < 1 << 20
+
+
+def test_stop_that_was_interrupted_waits_when_it_is_asked_again() -> None:
+    """The client's socket has one reader, also where a deadline strikes between two attempts."""
+    waiting, ended = Event(), Event()
+
+    class Slow(ResumedBody):
+        def pieces(self) -> Iterator[bytes]:
+            try:
+                yield from super().pieces()
+            finally:
+                gevent.sleep(0.02)
+                ended.set()
+
+    sent = Sent(Slow(b"one", waiting))
+    sent.upload.start(lambda octets: None, lambda: None)
+    gevent.sleep(0)
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.005):
+        sent.upload.stop()
+    assert not ended.is_set()
+
+    sent.upload.stop()
+
+    assert ended.is_set()

@@ -30,14 +30,14 @@ def unread_octets(port: int) -> int:
 
 
 @contextlib.contextmanager
-def blackhole() -> Iterator[int]:
+def blackhole(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port that answers no connection attempt: its queue is full, so the kernel drops what comes."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        port: int = listener.getsockname()[1]
+        listener = stack.enter_context(socket.create_server((host, port), backlog=0))
+        port = listener.getsockname()[1]
         for _ in range(3):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port))
+            filler.connect_ex((host, port))
         wait_until(lambda: attempts_at(port) > 0, 5, "the queue to be full")
         yield port

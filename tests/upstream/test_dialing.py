@@ -58,7 +58,7 @@ def test_addresses_are_tried_in_turn(scripted_upstream: StartUpstream, monkeypat
 
 
 @pytest.mark.parametrize("dead", [1, 2])
-def test_dead_address_gets_its_share_of_the_time_only(
+def test_dead_address_costs_a_moment_only(
     scripted_upstream: StartUpstream, monkeypatch: pytest.MonkeyPatch, dead: int
 ) -> None:
     """A name with addresses that swallow what is sent to them is reached at its last one, well within the deadline."""
@@ -68,43 +68,12 @@ def test_dead_address_gets_its_share_of_the_time_only(
         addresses = [(*stream, ("127.0.0.1", port))] * dead + [(*stream, upstream.address)]
         monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: addresses)
         begun = time.monotonic()
-        with dial(Endpoint("http", "up.example", 80), None, None, connect_seconds=0.9) as sock:
+        with dial(Endpoint("http", "up.example", 80), None, None, connect_seconds=5.0) as sock:
             took = time.monotonic() - begun
             assert sock.getpeername() == upstream.address
             assert sock.gettimeout() is None
 
-    assert took == pytest.approx(dead * 0.9 / (dead + 1), abs=0.15)
-
-
-def test_share_of_an_address_does_not_outlive_the_connecting(
-    scripted_upstream: StartUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stream that is silent for longer than that is not cut by it."""
-    upstream = scripted_upstream([hang])
-    stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "", upstream.address)
-    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: [stream] * 2)
-
-    with dial(Endpoint("http", "up.example", 80), None, None, connect_seconds=5.0) as sock:
-        assert sock.gettimeout() is None
-
-
-def test_address_gets_a_quarter_of_a_second_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many there are, and however little time; the last one has all that is left."""
-    shares: list[float | None] = []
-
-    def refuse(self: socket.socket, address: object) -> None:
-        shares.append(self.gettimeout())
-        raise TimeoutError
-
-    stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))
-    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: [stream] * 3)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-
-    for connect_seconds, expected in ((0.3, 0.25), (3.0, 1.0), (None, None)):
-        shares.clear()
-        with pytest.raises(FailureError, match="connect_timeout"):
-            dial(Endpoint("http", "up.example", 80), None, None, connect_seconds)
-        assert shares == [expected, expected, None]
+    assert took == pytest.approx(dead * 0.25, abs=0.15)
 
 
 def test_unix_socket_is_dialled_by_its_path(scripted_upstream: StartUpstream, tmp_path: Path) -> None:
