@@ -16,6 +16,8 @@ from gateway.settings import Settings
 from gateway.settings.policies import Policies, nearest
 
 Problems = Iterator[Problem]
+_BUILT_IN = StreamSettings()
+"""What only repeats it is no mistake."""
 
 
 def peeks_can_act(settings: Settings, sources: Sources) -> Problems:
@@ -23,7 +25,11 @@ def peeks_can_act(settings: Settings, sources: Sources) -> Problems:
     for at, layer, routes in _layers(settings):
         given, streams = layer.stream.model_fields_set, [stream for stream, _ in routes]
         path = (*at, "stream", "peek")
-        if "peek_bytes" in given and all(stream.peek is None for stream in streams):
+        if (
+            "peek_bytes" in given
+            and layer.stream.peek_bytes != _BUILT_IN.peek_bytes
+            and all(stream.peek is None for stream in streams)
+        ):
             yield _warning(sources, (*at, "stream", "peek_bytes"), "cannot act: peek is off")
         if "peek" not in given or layer.stream.peek is None:
             continue
@@ -36,7 +42,8 @@ def peeks_can_act(settings: Settings, sources: Sources) -> Problems:
 def drains_can_act(settings: Settings, sources: Sources) -> Problems:
     """How long is read on is said where it is read on."""
     for at, layer, routes in _layers(settings):
-        if "drain" in layer.stream.model_fields_set and all(stream.on_disconnect != "drain" for stream, _ in routes):
+        said = "drain" in layer.stream.model_fields_set and layer.stream.drain != _BUILT_IN.drain
+        if said and all(stream.on_disconnect != "drain" for stream, _ in routes):
             yield _warning(sources, (*at, "stream", "drain"), 'cannot act: on_disconnect is not "drain"')
 
 

@@ -83,14 +83,14 @@ def test_stream_that_breaks_inside_a_frame_is_cut() -> None:
     assert frame_for(exchange, CUT) is None
 
 
-@pytest.mark.parametrize("fields", [[("Content-Length", "9")], []])
-def test_body_with_a_length_is_cut(fields: list[tuple[str, str]]) -> None:
-    """Other octets than those that were promised would be taken for them."""
+@pytest.mark.parametrize("promised", [True, False])
+def test_body_is_cut_where_its_length_was_promised(promised: bool) -> None:
+    """Other octets than those would be taken for them. A stage may have taken the upstream's length off the head."""
     exchange = under_way()
-    exchange.reply = a_reply(fields=fields)
-    exchange.reply.length = None if fields else 9
+    exchange.reply = a_reply(fields=[("Content-Length", "9")] if promised else [])
+    exchange.reply.length = 9
 
-    assert frame_for(exchange, CUT) is None
+    assert (frame_for(exchange, CUT) is None) is promised
 
 
 def test_client_that_was_told_an_error_is_not_told_another() -> None:

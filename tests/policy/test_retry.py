@@ -390,17 +390,9 @@ def test_settings_compile_to_what_a_route_needs() -> None:
         retry_after_max="3s", budget="off",
     )  # fmt: skip
 
-    assert settings.compiled() == {
-        "retry": Retry(
-            attempts=4,
-            failures=frozenset({"first_byte_timeout", "send_timeout"}),
-            stale=True,
-            statuses=frozenset({429}),
-            methods=frozenset({"POST"}),
-            buffer_bytes=1024,
-            backoff=1.0,
-            backoff_max=2.0,
-            retry_after_max=3.0,
-            budget_share=None,
-        )
-    }
+    retry = Retry(
+        attempts=4, failures=frozenset({"first_byte_timeout", "send_timeout"}), stale=True, statuses=frozenset({429}),
+        methods=frozenset({"POST"}), buffer_bytes=1024, backoff=1.0, backoff_max=2.0, retry_after_max=3.0,
+        budget_share=None,
+    )  # fmt: skip
+    assert settings.compiled() == {"retry": retry}
