@@ -4,6 +4,7 @@ A table is judged by the routes that it holds for: what acts in one of them is n
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
@@ -60,18 +61,18 @@ def retries_behind_the_head_can_act(settings: Settings, sources: Sources) -> Pro
 
 def _layers(settings: Settings) -> Iterator[tuple[Path, Policies, list[tuple[StreamSettings, TimeoutsSettings]]]]:
     """Yield each table that some route uses: its place, what it says itself, and what holds in those routes."""
-    holding = []
+    holding: dict[str, list[tuple[StreamSettings, TimeoutsSettings]]] = {}
     for index, route in enumerate(settings.routes):
         upstream = settings.upstreams.get(route.upstream)
         layers = (route, *((upstream,) if upstream is not None else ()), settings.defaults)
         in_force = nearest(*(each.stream for each in layers)), nearest(*(each.timeouts for each in layers))
-        holding.append((route.upstream, in_force))
+        holding.setdefault(route.upstream, []).append(in_force)
         yield ("routes", index), route, [in_force]
     for name, each in settings.upstreams.items():
-        if under := [in_force for upstream_name, in_force in holding if upstream_name == name]:
+        if under := holding.get(name):
             yield ("upstreams", name), each, under
     if holding:
-        yield ("defaults",), settings.defaults, [in_force for _, in_force in holding]
+        yield ("defaults",), settings.defaults, list(chain.from_iterable(holding.values()))
 
 
 def _warning(sources: Sources, path: Path, message: str) -> Problem:

@@ -55,8 +55,11 @@ class Policies(Model):
 
 def nearest(*layers: M) -> M:
     """Return one table out of several, nearest first: of each key the first value that a layer was given."""
+    saying = [layer for layer in layers if layer.model_fields_set]
+    if len(saying) < 2:
+        return saying[0] if saying else layers[0]  # It is the whole already; most tables are said once, or nowhere.
     values: dict[str, object] = {}
-    for layer in reversed(layers):
+    for layer in reversed(saying):
         values.update({key: getattr(layer, key) for key in layer.model_fields_set})
     return type(layers[0]).model_construct(set(values), **values)
 
