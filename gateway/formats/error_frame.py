@@ -13,8 +13,8 @@ def error_frame(wire_format: str, failure: Failure, exchange_id: str) -> bytes |
     """Return the frame that tells ``failure`` to a client that reads ``wire_format``; None where there is no such.
 
     It stands behind whole frames and is the last: no success marker may follow. It says what the error reply would
-    have said. Shapes: ``sse`` an event called ``error``; ``openai`` data without an event, which the API's clients
-    raise for chats and responses alike; ``anthropic`` that API's ``error`` event; ``ndjson`` one line.
+    have said. Shapes: ``sse`` an event called ``error``; ``openai`` the same with the API's own members, which its
+    clients raise for chats and responses alike; ``anthropic`` that API's ``error`` event; ``ndjson`` one line.
     """
     detail = told_detail(failure)
     message = f"{failure.kind.title}: {detail}" if detail else failure.kind.title
@@ -23,7 +23,7 @@ def error_frame(wire_format: str, failure: Failure, exchange_id: str) -> bytes |
         return b"event: error\ndata: %s\n\n" % _json({"error": _told(message, code, exchange_id)})
     if wire_format == "openai":
         error: dict[str, object] = {"message": message, "type": "gateway_error", "code": code, "param": None}
-        return b"data: %s\n\n" % _json({"error": error | {"exchange_id": exchange_id}})
+        return b"event: error\ndata: %s\n\n" % _json({"error": error | {"exchange_id": exchange_id}})
     if wire_format == "anthropic":
         told = {"type": "api_error", "message": f"{message} ({code}, exchange {exchange_id})"}
         return b"event: error\ndata: %s\n\n" % _json({"type": "error", "error": told})

@@ -28,11 +28,11 @@ def test_plain_sse_gets_an_event_called_error() -> None:
     assert data == {"error": {"message": MESSAGE, "type": "gateway_error", "code": "body_cut", "exchange_id": "0f1e"}}
 
 
-def test_openai_gets_data_without_an_event() -> None:
-    """Its clients raise for data that holds an error; an event would be taken for one of theirs."""
+def test_openai_gets_an_event_called_error() -> None:
+    """Its clients raise for data that holds an error, with the event or without; others hear of it by its name."""
     before, data = parsed(error_frame("openai", CUT, "0f1e"))
 
-    assert before == []
+    assert before == ["event: error"]
     assert data["error"].keys() == {"message", "type", "code", "param", "exchange_id"}
     assert (data["error"]["message"], data["error"]["code"]) == (MESSAGE, "body_cut")
 
