@@ -75,15 +75,17 @@ def line(exchange: Exchange, now_iso: str) -> Record:
         "longest_gap_ms": round(exchange.longest_gap_seconds * 1000, 1),
         "total_ms": _since_start(exchange, exchange.finished_at),
         "bytes_down": exchange.relayed_bytes,
-        "bytes_plain": exchange.plain_bytes,
         "bytes_up": exchange.received_bytes,
         "chunks": exchange.chunks,
         "attempts": len(exchange.attempts),
         "retried": ",".join(map(_end, exchange.attempts[:-1])) or None,
         "not_retried": exchange.not_retried,
-        "hedged": exchange.hedged,
         "peer": exchange.request.peer,
     }
+    if exchange.plain_bytes is not None:
+        record["bytes_plain"] = exchange.plain_bytes
+    if exchange.hedged is not None:
+        record["hedged"] = exchange.hedged
     record |= _of_the_stream(exchange)
     if exchange.drained is not None:
         record["drained"] = exchange.drained
@@ -144,7 +146,7 @@ def as_text(record: Record) -> str:
         parts.append(f"-> {_shown(record['upstream'])}@{endpoint}")
     if isinstance(record["attempts"], int) and record["attempts"] > 1:
         parts.append(f"{record['attempts']} attempts (after {record['retried']})")
-    if record["hedged"] is not None:
+    if "hedged" in record:
         parts.append(f"hedge {record['hedged']}")
     parts.append(f"id={_shown(record['id'])}")
     if "upstream_request_id" in record:

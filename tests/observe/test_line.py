@@ -58,13 +58,11 @@ def test_ended_exchange_is_told_completely() -> None:
         "longest_gap_ms": 100.4,
         "total_ms": 1204.4,
         "bytes_down": 550,
-        "bytes_plain": None,
         "bytes_up": 3,
         "chunks": 11,
         "attempts": 1,
         "retried": None,
         "not_retried": None,
-        "hedged": None,
         "peer": "192.0.2.7",
     }
 

@@ -77,7 +77,7 @@ def ask(running: Gateway, method: str = "GET", body: bytes = b"") -> tuple[RawRe
 
 
 def told(line: Line) -> tuple[object, ...]:
-    return line["attempts"], line["retried"], line["hedged"]
+    return line["attempts"], line["retried"], line.get("hedged")
 
 
 def shown(running: Gateway) -> list[dict[str, Any]]:
