@@ -66,7 +66,8 @@ def an_ended_exchange() -> Exchange:
     exchange.outcome = Outcome.COMPLETE
     exchange.marks = Marks("openai", usage=Usage(1, 2, 3))
     exchange.flaw = exchange.unwatched = "a word"
-    exchange.pings = 1
+    exchange.pings = exchange.plain_bytes = 1
+    exchange.hedged = "won"
     exchange.drained = "complete"
     exchange.early = True
     return exchange
