@@ -45,7 +45,7 @@ AFTER_THE_HEAD = frozenset(
     {
         *("upload_cut", "upload_timeout", "body_too_large", "client_gone", "client_stalled"),
         *("upload_rate_timeout", "rate_timeout"),
-        *("total_timeout", "drained", "internal", "idle_timeout", "body_cut", "body_invalid"),
+        *("total_timeout", "drained", "cancelled", "internal", "idle_timeout", "body_cut", "body_invalid"),
     }
 )
 """Codes that can end an exchange whose reply has begun."""
@@ -81,6 +81,7 @@ ADVICE = {
     " is estimated as above.",
     "total_timeout": "The exchange took longer than the route's `timeouts.total`.",
     "drained": "The stream still ran when `[server] drain_timeout` was over.",
+    "cancelled": "An operator ended it on the admin listener (`DELETE /-/streams/ID`).",
     "internal": "A defect of the gateway. The error log has the traceback; please report it.",
     "dns_failed": "The endpoint's name could not be resolved. Check the name and the resolver.",
     "connect_refused": "Nothing listens at the endpoint's port.",
