@@ -56,6 +56,8 @@ class Service:
         data, admin = worker.sockets[:data_count], worker.sockets[data_count:]
         served: list[tuple[Any, Any, list[Listener]]] = [(sock, applications.data, self._data) for sock in data]
         served += [(sock, applications.admin, self._admin) for sock in admin]
+        for sock in admin:
+            _keep_others_out(sock)
         for sock, application, group in served:
             listener = Listener(
                 sock=sock,
@@ -122,6 +124,13 @@ def _manner(settings: "Settings", tls: ssl.SSLContext | None) -> Manner:
         max_connections=server.max_connections,
         tls=tls,
     )
+
+
+def _keep_others_out(sock: Any) -> None:
+    """Let only owner and group of a unix socket connect: gunicorn lets everybody who can reach its directory."""
+    name = sock.getsockname()
+    if isinstance(name, str) and name:
+        os.chmod(name, 0o660)
 
 
 def _line_log(settings: "Settings") -> LineLog:

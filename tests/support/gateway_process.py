@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -84,6 +85,8 @@ class Gateway:
         self._log = {"format": "json", **(log or {})}
         self.admin_context: ssl.SSLContext | None = None
         """What the admin listener's clients speak; to be set before it is started."""
+        self.admin_socket: Path | None = None
+        """The admin listener's unix socket, if it has one; to be set before it is started."""
         self._process: subprocess.Popen[bytes] | None = None
         self.write(toml)
 
@@ -129,6 +132,9 @@ class Gateway:
         if context is not None:
             connection = http.client.HTTPSConnection(*self.admin_address, timeout=15, context=context)
         try:
+            if self.admin_socket is not None:
+                connection.sock = socket.socket(socket.AF_UNIX)
+                connection.sock.connect(str(self.admin_socket))
             connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()
             return AdminAnswer(answer.status, answer.read(), dict(answer.getheaders()))

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import os
 import ssl
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -242,3 +243,13 @@ def test_nothing_of_the_admin_side_is_on_the_data_port(gateway: StartGateway, sc
     running = guarded(gateway, upstream.url)
     with RudeClient(running.address) as client:
         assert client.get("/-/version").read_response().body == b"theirs"
+
+
+def test_a_unix_socket_of_the_admin_side_is_for_its_owner_and_group(tmp_path: Path) -> None:
+    """Other users of the machine cannot connect; whoever can needs no name and no token."""
+    path = tmp_path / "admin.sock"
+    running = Gateway(route_to("http://127.0.0.1:9"), tmp_path / "unix", admin={"listen": f"unix:{path}"})
+    running.admin_socket = path
+    with running:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert running.admin("/-/version", headers={"Host": "any.example.com"}).status == 200
