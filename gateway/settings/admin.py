@@ -15,6 +15,8 @@ from gateway.grammar.tokens import Name
 from gateway.settings.server import ServerTlsSettings
 
 _SHORTEST_TOKEN = 16
+_EXAMPLE = "631e0401ff2a0ef2a2bb6b360934994b026e29cb17be1c4938aed8a389fd0d01"
+"""The digest of nothing that anybody knows."""
 
 
 def _long_enough(secret: Secret) -> Secret:
@@ -27,7 +29,7 @@ def _long_enough(secret: Secret) -> Secret:
 
 
 TokenText = Annotated[Secret, AfterValidator(_long_enough), Kind("token")]
-Right = Literal["read", "control"]
+Right = Annotated[Literal["read", "control"], Kind("right")]
 
 
 class AdminTokenSettings(Model):
@@ -38,7 +40,7 @@ class AdminTokenSettings(Model):
     token: TokenText | None = Field(default=None, examples=["${file:/run/secrets/admin-token}"])
     """The token, from a reference; at least 16 characters, better 32 or more random ones. Default none.
     Either this or `sha256` is needed."""
-    sha256: Digest | None = Field(default=None, json_schema_extra=NEVER_SHOWN, repr=False)
+    sha256: Digest | None = Field(default=None, json_schema_extra=NEVER_SHOWN, repr=False, examples=[_EXAMPLE])
     """The SHA-256 digest of the token, so that this file cannot be used to ask: `printf %s TOKEN | sha256sum`.
     64 hexadecimal digits. Default none. The token must be random: a digest of a word can be guessed. Never shown."""
     rights: tuple[Right, ...] = Field(default=("read",), min_length=1)
@@ -77,14 +79,14 @@ class AdminSettings(Model):
     """TLS for the admin listener. Table. Default none: plain HTTP."""
     tokens: tuple[AdminTokenSettings, ...] = Field(
         default=(),
-        examples=[[{"name": "prometheus", "token": "${file:/run/secrets/admin-token}", "rights": ["read"]}]],
+        examples=[[{"name": "prometheus", "sha256": _EXAMPLE}]],
     )
     """Bearer tokens that callers must show. Array of tables. Default empty: who reaches the listener may do all.
     With one token, or with `client_ca`, nothing but one word of health is told without a right to it."""
 
     @field_serializer("tokens")
-    def _as_written(self, tokens: tuple[AdminTokenSettings, ...]) -> list[dict[str, object]]:
-        return [each.model_dump(exclude_none=True) for each in tokens]
+    def _as_written(self, tokens: tuple[AdminTokenSettings, ...]) -> tuple[dict[str, object], ...]:
+        return tuple(each.model_dump(exclude_none=True) for each in tokens)
 
     @property
     def asks(self) -> bool:
