@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import shutil
 import ssl
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import StartGateway, StartUpstream
-from support.certificates import TlsFiles
+from support.certificates import TlsFiles, make_tls_files
 from support.conditions import wait_until
 from support.gateway_process import Gateway, route_to
 from support.ports import free_port
@@ -253,3 +254,19 @@ def test_a_unix_socket_of_the_admin_side_is_for_its_owner_and_group(tmp_path: Pa
     with running:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         assert running.admin("/-/version", headers={"Host": "any.example.com"}).status == 200
+
+
+def test_a_new_certificate_counts_from_the_next_connection_on(tmp_path: Path, tls_files: TlsFiles) -> None:
+    """A reload takes over what a certificate manager has put into the same files."""
+    own = make_tls_files(tmp_path)
+    tls = {"certificate": own.certificate, "key": own.key}
+    running = Gateway(route_to("http://127.0.0.1:9"), tmp_path / "gateway", admin={"tls": tls})
+    running.admin_context = own.client_context()
+    with running:
+        shutil.copy(tls_files.certificate, own.certificate)
+        shutil.copy(tls_files.key, own.key)
+        assert running.admin("/-/reload", "POST", JSON).status == 200
+        with pytest.raises(ssl.SSLCertVerificationError):
+            running.admin("/-/version")
+        running.admin_context = tls_files.client_context()
+        assert running.admin("/-/version").status == 200
