@@ -21,7 +21,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --univer
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format unit wire docs lock clean
+.PHONY: help run test lint format unit wire docs lock audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,16 @@ lock: ## Work out the pins anew (needs uv); LOCK_FLAGS=--upgrade takes the newes
 	$(COMPILE) pyproject.toml -o deploy/requirements.lock
 	$(COMPILE) --group build -o deploy/build.lock
 	$(COMPILE) pyproject.toml --group test -c deploy/requirements.lock -c deploy/build.lock -o tests/requirements.lock
+
+# Strict: a pin that the database could not be asked about is a failure, not a pin without known faults.
+audit: ## Look all pins up among known vulnerabilities (needs uv and a network); AUDIT_FLAGS="-s osv" asks another database
+	@command -v uv >/dev/null || { echo "make audit needs uv: pip install uv" >&2; exit 1; }
+	@for lock in deploy/requirements.lock deploy/build.lock tests/requirements.lock; do \
+	  echo "auditing $$lock"; \
+	  uv tool run pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(AUDIT_FLAGS) -r $$lock || { \
+	    echo "make audit: $$lock has pins with known vulnerabilities, or they could not be looked up (see above)" >&2; \
+	    exit 1; }; \
+	done
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) tests/foreign/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -7,6 +7,8 @@ from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
+    AdminTlsSettings,
+    AdminTokenSettings,
     BreakerSettings,
     EndpointSettings,
     ForwardingSettings,
@@ -98,6 +100,8 @@ TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("[server]", ServerSettings),
     ("[server.tls]", ServerTlsSettings),
     ("[admin]", AdminSettings),
+    ("[admin.tls]", AdminTlsSettings),
+    ("[[admin.tokens]]", AdminTokenSettings),
     ("[log]", LogSettings),
     ("[forwarding]", ForwardingSettings),
     ("[upstreams.NAME]", UpstreamSettings),

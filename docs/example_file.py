@@ -17,6 +17,8 @@ from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
+    AdminTlsSettings,
+    AdminTokenSettings,
     BreakerSettings,
     CompressionSettings,
     ConvertSettings,
@@ -43,6 +45,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
     "[server]": (ServerSettings, ("server",)),
     "[server.tls]": (ServerTlsSettings, ("server", "tls")),
     "[admin]": (AdminSettings, ("admin",)),
+    "[admin.tls]": (AdminTlsSettings, ("admin", "tls")),
     "[log]": (LogSettings, ("log",)),
     "[forwarding]": (ForwardingSettings, ("forwarding",)),
     "[defaults.timeouts]": (TimeoutsSettings, ("defaults", "timeouts")),
@@ -58,7 +61,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
 }
 """What each marker stands for: a table, and where the file may have it."""
 
-IN_PLACE: tuple[type[Model], ...] = (EndpointSettings,)
+IN_PLACE: tuple[type[Model], ...] = (EndpointSettings, AdminTokenSettings)
 """Tables that the example of a setting shows: in one file a setting cannot have both of its forms."""
 
 _REGION = re.compile(r"^# --- more of (?P<table>.+) ---\n(?:.*\n)*?# --- end ---\n", re.M)

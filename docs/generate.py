@@ -45,7 +45,7 @@ AFTER_THE_HEAD = frozenset(
     {
         *("upload_cut", "upload_timeout", "body_too_large", "client_gone", "client_stalled"),
         *("upload_rate_timeout", "rate_timeout"),
-        *("total_timeout", "drained", "internal", "idle_timeout", "body_cut", "body_invalid"),
+        *("total_timeout", "drained", "cancelled", "internal", "idle_timeout", "body_cut", "body_invalid"),
         *("answer_unfinished", "answer_malformed", "in_band_error", "first_frame_timeout"),
     }
 )
@@ -84,6 +84,7 @@ ADVICE = {
     "drained": "The stream still ran when `[server] drain_timeout` was over.",
     "superseded": "The end of an attempt, never of an exchange: `hedge` had another one made beside it, which was"
     " taken. It stands in `retried`.",
+    "cancelled": "An operator ended it on the admin listener (`DELETE /-/streams/ID`).",
     "internal": "A defect of the gateway. The error log has the traceback; please report it.",
     "dns_failed": "The endpoint's name could not be resolved. Check the name and the resolver.",
     "connect_refused": "Nothing listens at the endpoint's port.",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 
+from gateway.admin import guard
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
 from gateway.downstream.accept import check
@@ -40,8 +41,13 @@ class Applications:
     A running exchange keeps the gate it began with: its route, its policies, its upstream's connections (law 7).
     """
 
-    def __init__(self, plan: GatewayPlan, line_log: LineLog) -> None:
-        """Raises ValueError for an upstream whose TLS files cannot be used."""
+    def __init__(
+        self, plan: GatewayPlan, line_log: LineLog, read_again: Callable[[], bool | None] | None = None
+    ) -> None:
+        """``read_again`` lets the configuration be read again, see ``admin_app``; None where it cannot be.
+
+        Raises ValueError for an upstream whose TLS files cannot be used.
+        """
         self.live = Live()
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
@@ -52,7 +58,8 @@ class Applications:
         self._concurrency = Concurrency(time.monotonic)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
-        self.admin = admin_app(self.status, self._snapshots)
+        self.admin = admin_app(self.status, self._snapshots, self.live, read_again)
+        guard.install(self.admin, lambda: self._plan.admin)
         self._checks.adopt(self._wanted_checks(plan))
 
     def adopt(self, plan: GatewayPlan, line_log: LineLog) -> None:

@@ -46,6 +46,8 @@ def test_all_tables_are_reached() -> None:
     """The tests below see every table of the file."""
     assert {model.__name__ for model in MODELS} == {
         "AdminSettings",
+        "AdminTlsSettings",
+        "AdminTokenSettings",
         "BreakerSettings",
         "CompressionSettings",
         "ConvertSettings",

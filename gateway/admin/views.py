@@ -1,38 +1,61 @@
-"""Health, readiness, version and the state of upstreams, for orchestrators and people.
+"""Health, readiness, version, upstreams and running streams, for orchestrators and people; reload and cancel.
 
-Nothing of it is reachable on the data listener.
+Nothing of it is reachable on the data listener. Who may ask for what is decided by the guard before any of these runs.
 """
 
+import logging
 import os
+import time
 from collections.abc import Callable
 
 import flask
 
 from gateway import __version__
+from gateway.admin.guard import Refusal, told
 from gateway.admin.status import Status
+from gateway.admin.streams import Running, cancel, listed
+from gateway.exchange.access import READ
+
+_log = logging.getLogger("gateway.admin")
 
 
-def admin_app(status: Status, upstreams: Callable[[], list[dict[str, object]]]) -> flask.Flask:
-    """Return the application of the admin listener.
+def admin_app(
+    status: Status,
+    upstreams: Callable[[], list[dict[str, object]]],
+    running: Running,
+    read_again: Callable[[], bool | None] | None,
+) -> flask.Flask:
+    """Return the application of the admin listener, without its guard (`gateway.admin.guard.install`).
 
     ``/-/healthy`` says that the process serves; ``/-/ready`` whether it wants traffic: 503 once it drains, so that a
-    balancer turns away while running streams end, and always which configuration counts; ``/-/version`` says what
-    runs, and as which process; ``/-/upstreams`` what the worker that answers knows of every endpoint.
+    balancer turns away while running streams end, and to those who may read which configuration counts; ``/-/version``
+    says what runs, and as which process; ``/-/upstreams`` what the worker that answers knows of every endpoint;
+    ``/-/streams`` what runs in it, and DELETE ends one of them. ``POST /-/reload`` calls ``read_again``: True where the
+    configuration was adopted, False where it was refused, None where nothing came of it in time.
     """
     app = flask.Flask("gateway.admin", static_folder=None, template_folder=None)
+    _add_health(app, status)
+    _add_pages(app, upstreams, running)
+    _add_control(app, status, running, read_again)
+    return app
 
+
+def _add_health(app: flask.Flask, status: Status) -> None:
     @app.get("/-/healthy")
     def healthy() -> flask.Response:
         return _answer({"healthy": True})
 
     @app.get("/-/ready")
     def ready() -> flask.Response:
-        configuration = {"offered": status.configurations, "rejected": status.rejected}
-        content = {"ready": True, "streams": status.streams(), "configuration": configuration, "worker": os.getpid()}
+        content: dict[str, object] = {"ready": not status.draining()}
         if status.draining():
-            return _answer(content | {"ready": False, "reason": "draining"}, 503)
-        return _answer(content)
+            content["reason"] = "draining"
+        if READ in flask.g.caller.rights:
+            content |= {"streams": status.streams(), "configuration": _configuration(status), "worker": os.getpid()}
+        return _answer(content, 200 if content["ready"] else 503)
 
+
+def _add_pages(app: flask.Flask, upstreams: Callable[[], list[dict[str, object]]], running: Running) -> None:
     @app.get("/-/version")
     def version() -> flask.Response:
         return _answer({"name": "slowgate", "version": __version__, "pid": os.getppid()})
@@ -41,11 +64,39 @@ def admin_app(status: Status, upstreams: Callable[[], list[dict[str, object]]]) 
     def of_upstreams() -> flask.Response:
         return _answer({"worker": os.getpid(), "upstreams": upstreams()})
 
-    return app
+    @app.get("/-/streams")
+    def of_streams() -> flask.Response:
+        return _answer({"worker": os.getpid(), **listed(running, time.monotonic())})
+
+
+def _add_control(
+    app: flask.Flask, status: Status, running: Running, read_again: Callable[[], bool | None] | None
+) -> None:
+    @app.post("/-/reload")
+    def reload() -> flask.Response:
+        if read_again is None:
+            return told(Refusal(409, "Nothing to read", "this gateway was started without a file"))
+        _log.info("%s asks for a reload", flask.g.caller.name)
+        adopted = read_again()
+        if adopted is None:
+            return told(Refusal(504, "No answer", "nothing came of it in time; see the gateway's log"))
+        content = {"adopted": adopted, "configuration": _configuration(status), "worker": os.getpid()}
+        return _answer(content, 200 if adopted else 422)
+
+    @app.delete("/-/streams/<exchange_id>")
+    def end_stream(exchange_id: str) -> flask.Response:
+        count = cancel(running, exchange_id)
+        if not count:
+            return told(Refusal(404, "No such stream", f"it does not run in this worker ({os.getpid()})"))
+        _log.info("%s cancels the stream %r", flask.g.caller.name, exchange_id)
+        return _answer({"cancelled": count, "worker": os.getpid()})
+
+
+def _configuration(status: Status) -> dict[str, object]:
+    return {"offered": status.configurations, "rejected": status.rejected}
 
 
 def _answer(content: dict[str, object], status: int = 200) -> flask.Response:
     response = flask.jsonify(content)
     response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
     return response

@@ -33,9 +33,10 @@ def written_out(found: "Checked") -> Iterator[str]:
     files = [sources.main.name, *(document.name for document in sources.included)]
     yield f"# What {', '.join(files)} say{'s' if len(files) == 1 else ''} in the end. Secrets are masked."
     for name in ("server", "admin", "log", "forwarding"):
-        yield from _table(f"[{name}]", of_table(getattr(settings, name), (name,), sources))
-        if name == "server" and settings.server.tls is not None:
-            yield from _table("[server.tls]", of_table(settings.server.tls, ("server", "tls"), sources))
+        table = getattr(settings, name)
+        yield from _table(f"[{name}]", of_table(table, (name,), sources))
+        if (tls := getattr(table, "tls", None)) is not None:
+            yield from _table(f"[{name}.tls]", of_table(tls, (name, "tls"), sources))
     yield from _policies(found, "defaults", (("defaults",),))
     for name, upstream in settings.upstreams.items():
         header = dotted(("upstreams", name))

@@ -67,7 +67,7 @@ def _demo_upstream() -> Iterator[None]:
     """Run the demo upstream beside the gateway; it is asked to stop when the gateway has."""
     owner = os.getpid()
     command = [sys.executable, "-u", "-m", "gateway.demo", "--listen", _DEMO_ADDRESS]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - our own program
     assert process.stdout is not None
     # It says one line when it listens. Before that a line of the banner would be answered with 502.
     if not process.stdout.readline():

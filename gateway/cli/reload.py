@@ -1,17 +1,15 @@
 """``gateway reload``: let a running gateway read its configuration again, and say what came of it."""
 
-import json
 import os
 import signal
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gateway.cli.asking_admin import AdminListener
 from gateway.cli.reading import config_option, read_file
 
 _WAIT_SECONDS = 10.0
@@ -23,15 +21,13 @@ _NO_GATEWAY = 69
 def reload(path: Path) -> None:
     """Check FILE, then let the gateway that serves it adopt it; running streams are not touched."""
     settings, _ = read_file(path)
-    if settings.admin.listen is None or settings.admin.listen.startswith("unix:"):
-        raise click.ClickException("without a TCP admin listener, send SIGHUP to the gateway's first process instead")
-    base = f"http://{settings.admin.listen}/-"
+    listener = AdminListener(settings.admin)
     try:
-        before = {worker: state["offered"] for worker, state in _states(base, settings.server.workers).items()}
-        os.kill(int(_get(f"{base}/version")["pid"]), signal.SIGHUP)
-        after = _wait_for_news(base, before)
+        before = {worker: state["offered"] for worker, state in _states(listener, settings.server.workers).items()}
+        os.kill(int(listener.get("version")["pid"]), signal.SIGHUP)
+        after = _wait_for_news(listener, before)
     except OSError as error:
-        sys.stderr.write(f"gateway: no gateway to tell on {settings.admin.listen}: {error}\n")
+        sys.stderr.write(f"gateway: no gateway to tell on {listener.address}: {error}\n")
         sys.exit(_NO_GATEWAY)
     if after is None:
         sys.stderr.write(f"gateway: not every worker answered within {_WAIT_SECONDS:g} s; see the gateway's log\n")
@@ -43,35 +39,25 @@ def reload(path: Path) -> None:
     click.echo(f"{path} is adopted")
 
 
-def _states(base: str, workers: int) -> dict[int, Any]:
+def _states(listener: AdminListener, workers: int) -> dict[int, Any]:
     """Return what each worker says of its configuration. Each question reaches any of them, so it is asked anew."""
     states: dict[int, Any] = {}
     until = time.monotonic() + _WAIT_SECONDS
     while len(states) < workers and time.monotonic() < until:
-        answer = _get(f"{base}/ready")
+        answer = listener.get("ready")
         states[answer["worker"]] = answer["configuration"]
     return states
 
 
-def _wait_for_news(base: str, before: dict[int, int]) -> dict[int, Any] | None:
+def _wait_for_news(listener: AdminListener, before: dict[int, int]) -> dict[int, Any] | None:
     """Return what the workers say once each was offered something new; None if that takes too long."""
     states: dict[int, Any] = {}
     until = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < until:
-        answer = _get(f"{base}/ready")
+        answer = listener.get("ready")
         if answer["configuration"]["offered"] > before.get(answer["worker"], 0):
             states[answer["worker"]] = answer["configuration"]
         if len(states) >= len(before):
             return states
         time.sleep(0.02)
     return None
-
-
-def _get(url: str) -> Any:
-    # No proxy of the environment: the address is this machine's.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=5) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        return json.load(error)  # draining: not ready, but it says how it stands

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -16,7 +17,7 @@ from gateway.config.secrets import Secret
 _SECRET_WORDS = frozenset(
     {
         "apikey", "auth", "authorization", "basic", "bearer", "cookie", "credential", "credentials", "key", "keys",
-        "pass", "passphrase", "passwd", "password", "pwd", "secret", "secrets", "token", "tokens",
+        "pass", "passphrase", "passwd", "password", "pwd", "secret", "secrets", "sha", "token", "tokens",
     }
 )  # fmt: skip
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
@@ -129,14 +130,25 @@ def is_secret(model: type[BaseModel], path: Path) -> bool:
     """
     for end, step in enumerate(path, 1):
         annotation = type_at(model, path[:end])
-        tables = models_in(type_at(model, path[: end - 1]))
+        tables = list(models_in(type_at(model, path[: end - 1])))
         fields = [table.model_fields[str(step)] for table in tables if step in table.model_fields]
         if _has(annotation, Secret) or any(field.json_schema_extra == NEVER_SHOWN for field in fields):
             return True
         any_key = get_origin(type_at(model, path[: end - 1])) is dict and not _has_model(annotation)
-        if (annotation is None or any_key) and isinstance(step, str) and sounds_secret(step):
+        guessed = (annotation is None or any_key) and isinstance(step, str)
+        if guessed and (sounds_secret(str(step)) or any(_resembles_a_secret(table, str(step)) for table in tables)):
             return True
     return False
+
+
+def _resembles_a_secret(table: type[BaseModel], key: str) -> bool:
+    """Say whether ``key`` may be a misspelt one of a secret in ``table``."""
+    secrets = [
+        name
+        for name, field in table.model_fields.items()
+        if _has(field.annotation, Secret) or field.json_schema_extra == NEVER_SHOWN
+    ]
+    return bool(get_close_matches(key.lower(), secrets, 1))
 
 
 def sounds_secret(key: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.config.digests import DIGEST_KIND, is_digest
 from gateway.config.document import Document
 from gateway.config.files import KEY_KIND, PEM_BEGINS
 from gateway.config.model import is_secret, kind_at, secret_keys, sounds_secret
@@ -174,8 +175,9 @@ def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, 
     """Return a problem for the first secret that is written out in a file that every user of the machine can read."""
     for path in paths:
         text = _value_at(document.data, path)
-        is_name = kind_at(document.model, path) == KEY_KIND and not text.lstrip().startswith(PEM_BEGINS)
-        if is_secret(document.model, path) and not is_name:
+        kind = kind_at(document.model, path)
+        is_name = kind == KEY_KIND and not text.lstrip().startswith(PEM_BEGINS)
+        if is_secret(document.model, path) and not is_name and not (kind == DIGEST_KIND and is_digest(text)):
             message = (
                 "every user of this machine can read this file, which holds a secret;"
                 ' let only its owner and group read it, or write "${env:NAME}" or "${file:PATH}"'

@@ -99,6 +99,7 @@ QUEUE_TIMEOUT = Kind("queue_timeout", _GATE, 503, "connection_limit_reached", "W
 TOTAL_TIMEOUT = Kind("total_timeout", _GATE, 504, "http_response_timeout", "The exchange took too long")
 DRAINED = Kind("drained", _GATE, 503, "proxy_internal_response", "Ended by shutdown", retry_after_seconds=1)
 SUPERSEDED = Kind("superseded", _GATE, None, "", "Another attempt was faster")
+CANCELLED = Kind("cancelled", _GATE, 503, "proxy_internal_response", "Ended by an operator")
 INTERNAL = Kind("internal", _GATE, 500, "proxy_internal_error", "Internal error")
 
 DNS_FAILED = Kind("dns_failed", _UP, 502, "dns_error", "Upstream name not resolved", unsent=True)

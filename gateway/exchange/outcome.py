@@ -3,6 +3,7 @@
 from enum import Enum
 
 from gateway.exchange.failure import (
+    CANCELLED,
     CLIENT_GONE,
     CLIENT_STALLED,
     DRAINED,
@@ -41,6 +42,8 @@ class Outcome(Enum):
     """The client stopped reading and was cut off."""
     DRAINED = "drained"
     """Shutdown ended the stream when `drain_timeout` was over."""
+    CANCELLED = "cancelled"
+    """An operator ended it."""
     BROKEN = "broken"
     """A defect of the gateway ended it."""
 
@@ -50,6 +53,7 @@ _ANY_TIME = {
     UPLOAD_CUT: Outcome.CLIENT_GONE,
     CLIENT_STALLED: Outcome.CLIENT_STALLED,
     DRAINED: Outcome.DRAINED,
+    CANCELLED: Outcome.CANCELLED,
     TOTAL_TIMEOUT: Outcome.TIMED_OUT,
     INTERNAL: Outcome.BROKEN,
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from gateway.exchange.access import Access
 from gateway.exchange.target import Endpoint
 
 
@@ -252,3 +253,5 @@ class GatewayPlan:
     routes: tuple[Route, ...]
     upstreams: dict[str, Upstream]
     forwarding: Forwarding
+    admin: Access = field(default_factory=Access)
+    """Who may do what on the admin listener."""

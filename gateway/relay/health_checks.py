@@ -48,14 +48,14 @@ class HealthChecks:
 
 def _run(check: Check) -> None:
     # Not all at once, and not all workers at once.
-    gevent.sleep(random.uniform(0, check.interval_seconds))
+    gevent.sleep(random.uniform(0, check.interval_seconds))  # noqa: S311 - spread, not secret
     while True:
         why = once(check)
         try:
             check.tell(why)
         except Exception as error:
             _log.error("what a health check found was not taken", exc_info=error)  # As above: the next one may be.
-        gevent.sleep(check.interval_seconds * random.uniform(1 - _JITTER, 1 + _JITTER))
+        gevent.sleep(check.interval_seconds * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - spread, not secret
 
 
 def once(check: Check) -> str | None:

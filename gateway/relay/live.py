@@ -31,6 +31,17 @@ class Live:
 
         return leave
 
+    def exchanges(self) -> list[Exchange]:
+        """Return the running exchanges, in the order in which they began."""
+        return [exchange for exchange, _ in self._running.values()]
+
+    def interrupt(self, exchange_id: str, failure: Failure) -> int:
+        """End the exchanges with this id (a trusted peer may give one to several); return how many there were."""
+        found = [interrupts for exchange, interrupts in self._running.values() if exchange.id == exchange_id]
+        for interrupts in found:
+            interrupts.interrupt(failure)
+        return len(found)
+
     def interrupt_all(self, failure: Failure) -> int:
         """End every running exchange for ``failure``; return how many there were."""
         running = list(self._running.values())

@@ -40,5 +40,6 @@ def needs_restart(old: "Settings", new: "Settings") -> list[str]:
         "server.workers": (old.server.workers, new.server.workers),
         "server.tls (on or off)": (old.server.tls is None, new.server.tls is None),
         "admin.listen": (old.admin.listen, new.admin.listen),
+        "admin.tls (on or off)": (old.admin.tls is None, new.admin.tls is None),
     }
     return [name for name, (before, after) in fixed.items() if before != after]

@@ -93,7 +93,7 @@ class Application(BaseApplication):
         """Build what a worker serves. Called in the worker."""
         from gateway.server.service import Service
 
-        return Service(self.configuration, self.bulletin)
+        return Service(self.configuration, self.bulletin, can_read_again=self.source is not None)
 
     def read_again(self) -> None:
         """Read the file and tell the workers; a bad one changes nothing but what readiness says."""

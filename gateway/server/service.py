@@ -1,8 +1,13 @@
 """What one worker serves: applications and listeners made from a configuration, and changed when a new one comes."""
 
 import logging
+import os
+import signal
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
+
+import gevent
 
 from gateway.app import Applications
 from gateway.observe.line import LineLog
@@ -14,7 +19,11 @@ from gateway.server.request import Limits
 from gateway.server.tls import server_context
 
 if TYPE_CHECKING:
-    from gateway.settings import Settings
+    from gateway.settings import ServerTlsSettings, Settings
+
+_RELOAD_SECONDS = 10.0
+"""How long whoever asks for a reload waits for what came of it."""
+_LOOK_SECONDS = 0.05
 
 _log = logging.getLogger("gateway.server")
 
@@ -22,10 +31,14 @@ _log = logging.getLogger("gateway.server")
 class Service:
     """Made in each worker, after the fork: connections to upstreams must not be shared."""
 
-    def __init__(self, configuration: Configuration, bulletin: Bulletin) -> None:
+    def __init__(self, configuration: Configuration, bulletin: Bulletin, *, can_read_again: bool = False) -> None:
+        """``can_read_again`` says whether the configuration came from a file."""
         self._settings = configuration.settings
         self._bulletin = bulletin
-        self._applications = Applications(configuration.plan, _line_log(configuration.settings))
+        self._master = os.getppid()
+        self._applications = Applications(
+            configuration.plan, _line_log(configuration.settings), self._read_again if can_read_again else None
+        )
         self._data: list[Listener] = []
         self._admin: list[Listener] = []
         self.live = self._applications.live
@@ -38,11 +51,13 @@ class Service:
     def listeners(self, worker: Any) -> list[Listener]:
         """Return one listener for each of the worker's sockets: the data listeners, then the admin listener."""
         applications = self._applications
-        context = _tls(self._settings)
+        context, admin_context = _tls(self._settings.server.tls), _tls(self._settings.admin.tls)
         data_count = len(self._settings.server.listen)
         data, admin = worker.sockets[:data_count], worker.sockets[data_count:]
         served: list[tuple[Any, Any, list[Listener]]] = [(sock, applications.data, self._data) for sock in data]
         served += [(sock, applications.admin, self._admin) for sock in admin]
+        for sock in admin:
+            _keep_others_out(sock)
         for sock, application, group in served:
             listener = Listener(
                 sock=sock,
@@ -50,7 +65,7 @@ class Service:
                 application=application,
                 is_draining=lambda: self.live.draining,
                 record_refusal=applications.record_refusal,
-                manner=_manner(self._settings, context if group is self._data else None),
+                manner=_manner(self._settings, context if group is self._data else admin_context),
             )
             group.append(listener)
         return self._data + self._admin
@@ -62,6 +77,17 @@ class Service:
     def stop_checks(self) -> None:
         """Ask no upstream for its health any more."""
         self._applications.stop_checks()
+
+    def _read_again(self) -> bool | None:
+        """Let the master read the file again; return whether this worker adopted it, None where that took too long."""
+        status = self._applications.status
+        before, until = status.configurations, time.monotonic() + _RELOAD_SECONDS
+        if os.getppid() != self._master:
+            return None  # It is gone, and the id may be another process's.
+        os.kill(self._master, signal.SIGHUP)
+        while status.configurations == before and time.monotonic() < until:
+            gevent.sleep(_LOOK_SECONDS)
+        return None if status.configurations == before else status.rejected is None
 
     def look_for_news(self) -> None:
         """Adopt a configuration that the master has read meanwhile. Running exchanges keep what they began with."""
@@ -78,12 +104,13 @@ class Service:
         self._applications.status.offered(rejected)
 
     def _adopt(self, new: Configuration) -> None:
-        context = _tls(new.settings)
+        context, admin_context = _tls(new.settings.server.tls), _tls(new.settings.admin.tls)
         self._applications.adopt(new.plan, _line_log(new.settings))
-        for listener in self._data:
-            # A listener cannot begin or cease to speak TLS; a new certificate counts from the next connection on.
-            same = (listener.manner.tls is None) == (context is None)
-            listener.manner = _manner(new.settings, context if same else listener.manner.tls)
+        for group, tls in ((self._data, context), (self._admin, admin_context)):
+            for listener in group:
+                # A listener cannot begin or cease to speak TLS; a new certificate counts from the next connection on.
+                same = (listener.manner.tls is None) == (tls is None)
+                listener.manner = _manner(new.settings, tls if same else listener.manner.tls)
         configure(new.settings.log.level)
         self._settings = new.settings
 
@@ -99,10 +126,16 @@ def _manner(settings: "Settings", tls: ssl.SSLContext | None) -> Manner:
     )
 
 
+def _keep_others_out(sock: Any) -> None:
+    """Let only owner and group of a unix socket connect: gunicorn lets everybody who can reach its directory."""
+    name = sock.getsockname()
+    if isinstance(name, str) and name:
+        os.chmod(name, 0o660)
+
+
 def _line_log(settings: "Settings") -> LineLog:
     return LineLog(settings.log.format, logging.getLogger("gateway.exchange"))
 
 
-def _tls(settings: "Settings") -> ssl.SSLContext | None:
-    tls = settings.server.tls
+def _tls(tls: "ServerTlsSettings | None") -> ssl.SSLContext | None:
     return None if tls is None else server_context(tls.certificate, tls.key, tls.client_ca)

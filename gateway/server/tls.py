@@ -1,4 +1,4 @@
-"""TLS on the data listener."""
+"""TLS on the listeners."""
 
 import ssl
 

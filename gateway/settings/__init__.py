@@ -17,9 +17,10 @@ from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
+from gateway.settings.admin import AdminSettings, AdminTlsSettings, AdminTokenSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
-from gateway.settings.server import AdminSettings, LogSettings, ServerSettings, ServerTlsSettings
+from gateway.settings.server import LogSettings, ServerSettings, ServerTlsSettings
 from gateway.settings.upstreams import EndpointSettings, UpstreamSettings, UpstreamTlsSettings
 
 
@@ -47,6 +48,8 @@ class Settings(Model):
 
 __all__ = [
     "AdminSettings",
+    "AdminTlsSettings",
+    "AdminTokenSettings",
     "BreakerSettings",
     "CompressionSettings",
     "ConvertSettings",

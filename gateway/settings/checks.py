@@ -14,6 +14,7 @@ from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
 from gateway.settings import (
     Settings,
+    admin_checks,
     compression_checks,
     convert_checks,
     hedge_checks,
@@ -46,18 +47,18 @@ def _upstreams_have_endpoints(settings: Settings, sources: Sources) -> Problems:
             yield sources.problem(path, message, at="key")
 
 
-def _server_tls_files_fit(settings: Settings, sources: Sources) -> Problems:
-    tls = settings.server.tls
-    if tls is None:
-        return
-    at = ("server", "tls")
-    if (fault := certificate_fault(tls.certificate, tls.key)) is not None:
-        yield sources.problem((*at, "certificate"), fault)
-    elif not tls.key.lstrip().startswith(PEM_BEGINS) and readable_by_all(tls.key):
-        message = "every user of this machine can read this file; let only its owner and group read it"
-        yield sources.problem((*at, "key"), message, severity=Severity.WARNING)
-    if tls.client_ca is not None and (fault := authorities_fault(tls.client_ca)) is not None:
-        yield sources.problem((*at, "client_ca"), fault)
+def _listeners_tls_files_fit(settings: Settings, sources: Sources) -> Problems:
+    for table, tls in (("server", settings.server.tls), ("admin", settings.admin.tls)):
+        if tls is None:
+            continue
+        at = (table, "tls")
+        if (fault := certificate_fault(tls.certificate, tls.key)) is not None:
+            yield sources.problem((*at, "certificate"), fault)
+        elif not tls.key.lstrip().startswith(PEM_BEGINS) and readable_by_all(tls.key):
+            message = "every user of this machine can read this file; let only its owner and group read it"
+            yield sources.problem((*at, "key"), message, severity=Severity.WARNING)
+        if tls.client_ca is not None and (fault := authorities_fault(tls.client_ca)) is not None:
+            yield sources.problem((*at, "client_ca"), fault)
 
 
 def _upstream_tls_can_act(settings: Settings, sources: Sources) -> Problems:
@@ -105,13 +106,6 @@ def _limits_hold_for_each_worker(settings: Settings, sources: Sources) -> Proble
         together = f"{server.workers} workers keep up to {server.workers * server.max_connections} connections"
         path = ("server", "max_connections")
         yield sources.problem(path, f"holds for each worker: {together}", severity=Severity.WARNING)
-
-
-def _admin_is_not_open_by_mistake(settings: Settings, sources: Sources) -> Problems:
-    admin = settings.admin.listen
-    if admin is not None and not parse_listen(admin).is_local:
-        message = "other machines can reach the admin listener, which asks nobody who they are"
-        yield sources.problem(("admin", "listen"), message, severity=Severity.WARNING)
 
 
 def _trusted_peers_can_be_met(settings: Settings, sources: Sources) -> Problems:
@@ -169,10 +163,12 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     upstream_checks.workers_know_for_themselves,
     _upstream_tls_can_act,
     _idle_connections_can_be_kept,
-    _server_tls_files_fit,
+    _listeners_tls_files_fit,
     _listeners_are_apart,
     _limits_hold_for_each_worker,
-    _admin_is_not_open_by_mistake,
+    admin_checks.admin_asks_other_machines,
+    admin_checks.admin_tokens_are_whole,
+    admin_checks.admin_settings_can_act,
     _trusted_peers_can_be_met,
 )
 _CHECKS_OF_WHOLE: tuple[Callable[[Settings, Sources], Problems], ...] = (

@@ -8,7 +8,7 @@ from gateway.config.files import KeyFileOrText, ReadableFile
 from gateway.config.model import NEVER_SHOWN, Model
 from gateway.config.problem import Unacceptable
 from gateway.config.units import Duration, PositiveDuration, Size
-from gateway.grammar.addresses import ListenOrOff, ListenTexts
+from gateway.grammar.addresses import ListenTexts
 
 
 def _between(smallest: int, largest: int, words: str) -> AfterValidator:
@@ -66,14 +66,6 @@ class ServerSettings(Model):
     max_header_size: Annotated[Size, _between(1024, 2**20, "between 1KiB and 1MiB")] = 65_536
     """Octets a field line may have; longer ones get 431. Size. Default "64KiB".
     Together with `max_header_fields` it bounds the memory that one request head can take."""
-
-
-class AdminSettings(Model):
-    """The listener of the gateway's operators; nothing of it is reachable on the data port."""
-
-    listen: ListenOrOff = "127.0.0.1:8081"
-    """Address of the admin listener: "host:port", "[ipv6]:port", "unix:/path" or "off". Default "127.0.0.1:8081".
-    It shows what runs through the gateway: keep it where only operators reach it."""
 
 
 class LogSettings(Model):

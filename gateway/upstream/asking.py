@@ -10,7 +10,7 @@ from typing import NoReturn
 from gateway.exchange.failure import INTERNAL, Failure, FailureError
 from gateway.exchange.message import Fields
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"  # noqa: S105 - the grammar of a token
 _REQUEST = re.compile(
     rf"{_TOKEN} [\x21-\x7e\x80-\xff]++ HTTP/1\.1\r\n((?:{_TOKEN}: [\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n"
 )

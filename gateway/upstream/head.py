@@ -18,7 +18,7 @@ MAX_INTERIM_HEADS = 32
 MAX_LENGTH_DIGITS = 18
 """Enough for an exabyte, and still a 64-bit number for whoever reads it after us."""
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"  # noqa: S105 - the grammar of a token
 _TEXT = r"[\t\x20-\x7e\x80-\xff]*+"
 _STATUS_LINE = rf"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ({_TEXT}))?+\r\n"
 _HEAD = re.compile(rf"{_STATUS_LINE}((?:{_TOKEN}:{_TEXT}\r\n)*+)")

@@ -5,6 +5,7 @@ import pytest
 from gateway.exchange.failure import (
     BAD_REQUEST,
     BODY_CUT,
+    CANCELLED,
     CLIENT_GONE,
     CLIENT_STALLED,
     CONNECT_REFUSED,
@@ -36,6 +37,8 @@ from gateway.exchange.outcome import Outcome, judge
         (IDLE_TIMEOUT, True, False, Outcome.TIMED_OUT),
         (TOTAL_TIMEOUT, True, False, Outcome.TIMED_OUT),
         (DRAINED, True, False, Outcome.DRAINED),
+        (CANCELLED, False, True, Outcome.CANCELLED),
+        (CANCELLED, True, False, Outcome.CANCELLED),
     ],
 )
 def test_exchange_has_the_outcome_that_its_end_means(

@@ -210,6 +210,7 @@ def test_text_tells_attempts_ids_and_failures_where_there_are_any() -> None:
         (Outcome.CLIENT_GONE, logging.INFO),
         (Outcome.CLIENT_STALLED, logging.INFO),
         (Outcome.DRAINED, logging.INFO),
+        (Outcome.CANCELLED, logging.INFO),
         (Outcome.FAILED, logging.ERROR),
         (Outcome.TRUNCATED, logging.ERROR),
         (Outcome.TIMED_OUT, logging.ERROR),

@@ -11,6 +11,7 @@ from support.exchanges import an_attempt, an_exchange
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import (
     BODY_CUT,
+    CANCELLED,
     CLIENT_GONE,
     CONNECT_REFUSED,
     DRAINED,
@@ -236,6 +237,7 @@ def ended(kind: Kind | None, *, answered: bool) -> tuple[Attempt, Outcome]:
         (CLIENT_GONE, False, None),
         (UPLOAD_CUT, False, None),
         (DRAINED, True, None),
+        (CANCELLED, True, None),
         (INTERNAL, True, None),
     ],
 )

@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -81,6 +83,10 @@ class Gateway:
         self._server |= server or {}
         self._admin = {"listen": f"127.0.0.1:{self.admin_address[1]}", **(admin or {})}
         self._log = {"format": "json", **(log or {})}
+        self.admin_context: ssl.SSLContext | None = None
+        """What the admin listener's clients speak; to be set before it is started."""
+        self.admin_socket: Path | None = None
+        """The admin listener's unix socket, if it has one; to be set before it is started."""
         self._process: subprocess.Popen[bytes] | None = None
         self.write(toml)
 
@@ -120,13 +126,18 @@ class Gateway:
         except OSError:
             return False
 
-    def admin(self, path: str, method: str = "GET") -> "AdminAnswer":
-        """Ask the admin listener; return status and body."""
-        connection = http.client.HTTPConnection(*self.admin_address, timeout=5)
+    def admin(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> "AdminAnswer":
+        """Ask the admin listener; return status, fields and body. ``admin_context`` is set where it speaks TLS."""
+        context, connection = self.admin_context, http.client.HTTPConnection(*self.admin_address, timeout=15)
+        if context is not None:
+            connection = http.client.HTTPSConnection(*self.admin_address, timeout=15, context=context)
         try:
-            connection.request(method, path)
+            if self.admin_socket is not None:
+                connection.sock = socket.socket(socket.AF_UNIX)
+                connection.sock.connect(str(self.admin_socket))
+            connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()
-            return AdminAnswer(answer.status, answer.read())
+            return AdminAnswer(answer.status, answer.read(), dict(answer.getheaders()))
         finally:
             connection.close()
 
@@ -225,9 +236,10 @@ def in_own_directories(make: Callable[..., Gateway], directory: Path) -> Iterato
 class AdminAnswer:
     """What the admin listener said."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.status = status
         self.body = body
+        self.headers = headers
 
     @property
     def text(self) -> str:

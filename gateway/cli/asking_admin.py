@@ -1,0 +1,73 @@
+"""How a command asks the admin listener of a running gateway: by its address, its certificate and a token."""
+
+import json
+import os
+import ssl
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gateway.settings import AdminSettings
+
+TOKEN_VARIABLE = "GATEWAY_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
+_ANSWER_SECONDS = 5.0
+
+
+class AdminListener:
+    """The admin listener that the settings describe."""
+
+    def __init__(self, admin: "AdminSettings") -> None:
+        """Raises ``click.ClickException`` for one that a command cannot ask."""
+        if admin.listen is None or admin.listen.startswith("unix:"):
+            raise click.ClickException(
+                "without a TCP admin listener, send SIGHUP to the gateway's first process instead"
+            )
+        self.address = admin.listen
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]  # the address is this machine's
+        if admin.tls is not None:
+            if admin.tls.client_ca is not None:
+                raise click.ClickException(
+                    "the admin listener asks for a client certificate: POST /-/reload with one, or send SIGHUP to the"
+                    " gateway's first process"
+                )
+            handlers.append(urllib.request.HTTPSHandler(context=_only(admin.tls.certificate)))
+        self._base = f"{'http' if admin.tls is None else 'https'}://{admin.listen}/-"
+        self._opener = urllib.request.build_opener(*handlers)
+        self._token = os.environ.get(TOKEN_VARIABLE) or _readers_token(admin)
+
+    def get(self, page: str) -> Any:
+        """Return what ``/-/page`` says. Raises ``OSError``, and ``click.ClickException`` where we may not read."""
+        request = urllib.request.Request(f"{self._base}/{page}")  # noqa: S310 - http and https only, see above
+        if self._token is not None:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        try:
+            with self._opener.open(request, timeout=_ANSWER_SECONDS) as answer:
+                content = json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code in (401, 403, 421):
+                raise click.ClickException(_not_allowed(self.address)) from None
+            content = json.load(error)  # draining: not ready, but it says how it stands
+        if page == "ready" and "worker" not in content:
+            raise click.ClickException(_not_allowed(self.address))
+        return content
+
+
+def _not_allowed(address: str) -> str:
+    return f"the admin listener on {address} wants a token that may read: put one into {TOKEN_VARIABLE}"
+
+
+def _readers_token(admin: "AdminSettings") -> str | None:
+    tokens = (each.token for each in admin.tokens if "read" in each.rights)
+    return next((token.reveal() for token in tokens if token is not None), None)
+
+
+def _only(certificate: str) -> ssl.SSLContext:
+    """Return a context that trusts the listener's own certificate and no other, whatever name it is for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(certificate)
+    return context
