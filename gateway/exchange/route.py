@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from gateway.exchange.peers import AddressRule
 from gateway.exchange.target import Endpoint
 
 
@@ -163,6 +164,8 @@ class Upstream:
     """How long the share of an endpoint that is new, or came back, grows to what it should be."""
     limit: Limit | None = None
     """For the exchanges of all its routes together."""
+    allow_link_local: bool = False
+    """Whether addresses of the own link, where clouds keep the credentials of machines, may be connected to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,44 @@ class Forwarding:
     x_forwarded: bool = True
     """Whether X-Forwarded-For, -Proto and -Host are sent."""
     request_id_header: str = "X-Request-Id"
+    client_address_from: str = "X-Forwarded-For"
+    """The field of trusted peers that tells who the client is: ``X-Forwarded-For`` or ``Forwarded``."""
+
+
+Template = tuple[str | tuple[str, str], ...]
+"""Text, and what is put in between: ``(name, argument)`` of a placeholder."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """What becomes of a head's field lines, in this order. Names to look for are in lower case."""
+
+    rename: tuple[tuple[str, str], ...] = ()
+    """Old name and new one; each line is renamed once at most."""
+    remove: frozenset[str] = frozenset()
+    set: tuple[tuple[str, Template], ...] = ()
+    add: tuple[tuple[str, Template], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rename or self.remove or self.set or self.add)
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which pages of other origins may read what a route answers (Fetch standard section 3.2)."""
+
+    origins: frozenset[str]
+    """Origins as browsers write them."""
+    below: tuple[tuple[str, str], ...] = ()
+    """Begin and end of origins with a wildcard between them: ``https://`` and ``.example.com``."""
+    any_origin: bool = False
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    any_header: bool = False
+    expose_headers: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age_seconds: int = 600
+    private_network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +246,13 @@ class Route:
     priority: str = "normal"
     """Class in which its exchanges wait: high, normal or low."""
     stream: Stream = field(default_factory=Stream)
+    content_types: tuple[str, ...] = ()
+    """Lower-case media types that a request's body may have, ``type/*`` for all of a type; empty for any."""
+    addresses: AddressRule | None = None
+    """Which clients it serves; None for all."""
+    cors: Cors | None = None
+    request_headers: HeaderRules = field(default_factory=HeaderRules)
+    response_headers: HeaderRules = field(default_factory=HeaderRules)
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
 

@@ -147,6 +147,7 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     upstream_checks.hashing_is_whole,
     upstream_checks.breakers_can_grow,
     upstream_checks.workers_know_for_themselves,
+    upstream_checks.link_local_is_meant,
     _upstream_tls_can_act,
     _idle_connections_can_be_kept,
     _server_tls_files_fit,
