@@ -45,6 +45,7 @@ FIELDS = [(model, name) for model in MODELS for name in model.model_fields]
 def test_all_tables_are_reached() -> None:
     """The tests below see every table of the file."""
     assert {model.__name__ for model in MODELS} == {
+        "AddressesSettings",
         "AdminSettings",
         "BreakerSettings",
         "DefaultsSettings",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
-from gateway.exchange.peers import AddressRule
+from gateway.exchange.peers import AddressRule, Networks, Peers
 from gateway.exchange.target import Endpoint
 
 
@@ -184,6 +184,11 @@ class Forwarding:
     request_id_header: str = "X-Request-Id"
     client_address_from: str = "X-Forwarded-For"
     """The field of trusted peers that tells who the client is: ``X-Forwarded-For`` or ``Forwarded``."""
+    trusted: Peers = field(init=False, repr=False, compare=False)
+    """The trusted peers, made for asking often."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trusted", Peers(Networks(self.trusted_peers), self.trust_unix))
 
 
 Template = tuple[str | tuple[str, str], ...]
@@ -199,9 +204,6 @@ class HeaderRules:
     remove: frozenset[str] = frozenset()
     set: tuple[tuple[str, Template], ...] = ()
     add: tuple[tuple[str, Template], ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.rename or self.remove or self.set or self.add)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +253,10 @@ class Route:
     addresses: AddressRule | None = None
     """Which clients it serves; None for all."""
     cors: Cors | None = None
-    request_headers: HeaderRules = field(default_factory=HeaderRules)
-    response_headers: HeaderRules = field(default_factory=HeaderRules)
+    request_headers: HeaderRules | None = None
+    """What becomes of the fields that go up; None where they stay as they are."""
+    response_headers: HeaderRules | None = None
+    """The same for those that go down."""
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from gateway.exchange.route import Route
 from gateway.policy import (
+    addresses,
     forwarding,
     fresh_connection,
     host,
@@ -17,6 +18,7 @@ from gateway.policy.hooks import Hooks
 
 ORDER: tuple[Callable[[Route], Hooks], ...] = (
     safe_target.hooks,  # first: nothing else should look at a target that lies about where it leads
+    addresses.hooks,  # before anybody is asked who they are: from there nobody may even try
     request_limits.hooks,  # refuses by the announcement alone, before anything is spent on the request
     host.hooks,  # the first line of the head that goes up
     target.hooks,  # after the endpoint is known; does not look at fields

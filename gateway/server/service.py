@@ -2,12 +2,14 @@
 
 import logging
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gateway.app import Applications
 from gateway.observe.line import LineLog
 from gateway.server.bulletin import Bulletin
 from gateway.server.configuration import Configuration, Rejection
+from gateway.server.door import Door, Entry
 from gateway.server.listener import Listener, Manner
 from gateway.server.logs import configure
 from gateway.server.request import Limits
@@ -29,6 +31,7 @@ class Service:
         self._data: list[Listener] = []
         self._admin: list[Listener] = []
         self.live = self._applications.live
+        self._door = Door()
 
     @property
     def drain_seconds(self) -> float:
@@ -50,7 +53,8 @@ class Service:
                 application=application,
                 is_draining=lambda: self.live.draining,
                 record_refusal=applications.record_refusal,
-                manner=_manner(self._settings, context if group is self._data else None),
+                manner=_manner(self._settings, context) if group is self._data else _admin_manner(self._settings),
+                door=self._door if group is self._data else Door(),
             )
             group.append(listener)
         return self._data + self._admin
@@ -91,12 +95,25 @@ class Service:
 def _manner(settings: "Settings", tls: ssl.SSLContext | None) -> Manner:
     server = settings.server
     return Manner(
-        limits=Limits(server.max_request_line, server.max_header_fields, server.max_header_size),
+        limits=Limits(
+            server.max_request_line, server.max_header_fields, server.max_header_size, server.max_headers_size
+        ),
         head_seconds=server.head_timeout,
         keepalive_seconds=server.keepalive_timeout,
         max_connections=server.max_connections,
         tls=tls,
+        entry=Entry(
+            addresses=server.addresses.rule(),
+            most_per_address=server.max_connections_per_address,
+            trusted=settings.forwarding.compiled().trusted,
+            proxy_protocol=server.proxy_protocol == "required",
+        ),
     )
+
+
+def _admin_manner(settings: "Settings") -> Manner:
+    """Return how the admin listener treats its clients: as the data listeners do, but plainly, and whoever they are."""
+    return replace(_manner(settings, None), entry=Entry())
 
 
 def _line_log(settings: "Settings") -> LineLog:

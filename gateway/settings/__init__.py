@@ -9,6 +9,7 @@ from pydantic import Field
 from gateway.config.model import Model
 from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
+from gateway.policy.addresses import AddressesSettings
 from gateway.policy.breaker import BreakerSettings
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.health import HealthSettings
@@ -44,6 +45,7 @@ class Settings(Model):
 
 
 __all__ = [
+    "AddressesSettings",
     "AdminSettings",
     "BreakerSettings",
     "DefaultsSettings",

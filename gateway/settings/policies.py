@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from gateway.config.model import Model
+from gateway.policy.addresses import AddressesSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.stream import StreamSettings
@@ -38,6 +39,10 @@ class Policies(Model):
         default_factory=StreamSettings, examples=[{"format": "openai", "complete": "terminal", "keepalive": "15s"}]
     )
     """What is known of the meaning of a stream, and done about it. Table; keys left out are inherited."""
+    addresses: AddressesSettings = Field(
+        default_factory=AddressesSettings, examples=[{"allow": ["10.0.0.0/8"], "deny": ["10.66.0.0/16"]}]
+    )
+    """Which clients may come, by their addresses; others get 403. Table; keys left out are inherited."""
 
 
 def nearest(*layers: M) -> M:
