@@ -202,8 +202,9 @@ class HeaderRules:
     rename: tuple[tuple[str, str], ...] = ()
     """Old name and new one; each line is renamed once at most."""
     remove: frozenset[str] = frozenset()
-    set: tuple[tuple[str, Template], ...] = ()
-    add: tuple[tuple[str, Template], ...] = ()
+    set: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
+    """Values may be secrets: they are not shown."""
+    add: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from gateway.exchange.route import Route
 from gateway.policy import (
     addresses,
+    cors,
     forwarding,
     fresh_connection,
+    header_rules,
     host,
     request_id,
     request_limits,
@@ -19,10 +21,12 @@ from gateway.policy.hooks import Hooks
 ORDER: tuple[Callable[[Route], Hooks], ...] = (
     safe_target.hooks,  # first: nothing else should look at a target that lies about where it leads
     addresses.hooks,  # before anybody is asked who they are: from there nobody may even try
+    cors.hooks,  # before authentication: a preflight has no credentials
     request_limits.hooks,  # refuses by the announcement alone, before anything is spent on the request
     host.hooks,  # the first line of the head that goes up
     target.hooks,  # after the endpoint is known; does not look at fields
     forwarding.hooks,  # tells the upstream about the client as it really came, after Host was replaced
+    header_rules.hooks,  # the operator's last word, after what is said of the way; the id behind it stays
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it

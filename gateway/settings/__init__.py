@@ -11,7 +11,9 @@ from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
 from gateway.policy.addresses import AddressesSettings
 from gateway.policy.breaker import BreakerSettings
+from gateway.policy.cors import CorsSettings
 from gateway.policy.forwarding import ForwardingSettings
+from gateway.policy.header_rules import RequestHeadersSettings, ResponseHeadersSettings
 from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
@@ -48,6 +50,7 @@ __all__ = [
     "AddressesSettings",
     "AdminSettings",
     "BreakerSettings",
+    "CorsSettings",
     "DefaultsSettings",
     "EndpointSettings",
     "ForwardingSettings",
@@ -55,6 +58,8 @@ __all__ = [
     "LimitsSettings",
     "LogSettings",
     "Policies",
+    "RequestHeadersSettings",
+    "ResponseHeadersSettings",
     "RetrySettings",
     "RouteSettings",
     "ServerSettings",
