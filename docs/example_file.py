@@ -16,6 +16,7 @@ from typing import Any
 from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
+    AddressesSettings,
     AdminSettings,
     BreakerSettings,
     EndpointSettings,
@@ -40,6 +41,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
     "the file": (Settings, ()),
     "[server]": (ServerSettings, ("server",)),
     "[server.tls]": (ServerTlsSettings, ("server", "tls")),
+    "[server.addresses]": (AddressesSettings, ("server", "addresses")),
     "[admin]": (AdminSettings, ("admin",)),
     "[log]": (LogSettings, ("log",)),
     "[forwarding]": (ForwardingSettings, ("forwarding",)),

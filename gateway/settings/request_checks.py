@@ -122,7 +122,7 @@ def _named_twice(names: dict[str, str] | tuple[str, ...], at: Path, sources: Sou
         first = seen.setdefault(plain(name), name)
         if first is not name or (isinstance(names, tuple) and name in names[:index]):
             where = (*at, index) if isinstance(names, tuple) else (*at, name)
-            message = "this field is there twice; in names case does not count"
+            message = "this field is there twice; case, and - or _, make no other one"
             yield sources.problem(where, message, at="value" if isinstance(names, tuple) else "key")
 
 
