@@ -90,7 +90,8 @@ def origins_are_safe(settings: Settings, sources: Sources) -> Problems:
             at = next((at for at, table in known if "credentials" in table.cors.model_fields_set), ("routes", index))
             message = 'origins has "*": every page there is would act in the name of its visitors; name the origins'
             yield sources.problem((*at, "cors", "credentials"), message)
-        said = route.cors.model_fields_set - {"origins"}
+        own = route.cors
+        said = any(getattr(own, key) != type(own).model_fields[key].default for key in own.model_fields_set)
         if said and not cors.origins:
             yield _warning(sources, ("routes", index, "cors"), "cannot act: no origins are set", at="key")
     for at, table in _tables(settings):
