@@ -6,6 +6,7 @@ from pathlib import Path
 from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
+    AddressesSettings,
     AdminSettings,
     AdminTlsSettings,
     AdminTokenSettings,
@@ -99,6 +100,7 @@ example above the route has `first_byte = "10m"` from its upstream, `idle = "2m"
 TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("[server]", ServerSettings),
     ("[server.tls]", ServerTlsSettings),
+    ("[server.addresses]", AddressesSettings),
     ("[admin]", AdminSettings),
     ("[admin.tls]", AdminTlsSettings),
     ("[[admin.tokens]]", AdminTokenSettings),

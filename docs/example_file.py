@@ -16,6 +16,7 @@ from typing import Any
 from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
+    AddressesSettings,
     AdminSettings,
     AdminTlsSettings,
     AdminTokenSettings,
@@ -44,6 +45,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
     "the file": (Settings, ()),
     "[server]": (ServerSettings, ("server",)),
     "[server.tls]": (ServerTlsSettings, ("server", "tls")),
+    "[server.addresses]": (AddressesSettings, ("server", "addresses")),
     "[admin]": (AdminSettings, ("admin",)),
     "[admin.tls]": (AdminTlsSettings, ("admin", "tls")),
     "[log]": (LogSettings, ("log",)),

@@ -60,11 +60,20 @@ ADVICE = {
     " a body as complete.",
     "upload_timeout": "The client sent nothing of its body for `timeouts.upload`.",
     "upload_rate_timeout": "The client sent less of its body than `timeouts.min_rate` asks for.",
+    "media_type_refused": "The body's `Content-Type` is none of `limits.content_types`, or there is none; `Accept`"
+    " names those that are taken.",
+    "address_denied": "The client's address is in `addresses.deny`, not in `addresses.allow`, or not known where one of"
+    " them is set. A connection that `[server.addresses]` denies is closed without an answer.",
+    "address_crowded": "The address has `[server] max_connections_per_address` connections open already; the new one"
+    " was closed without an answer.",
+    "proxy_header_invalid": "With `[server] proxy_protocol` the connection did not begin with a PROXY header, or its"
+    " peer is none of `forwarding.trusted_peers`; it was closed without an answer.",
     "head_timeout": "The client did not finish the head of its request within `[server] head_timeout`.",
     "body_too_large": "The body is larger than `limits.max_request_body`; chunked bodies are counted as they come.",
     "target_too_long": "The request line is longer than `[server] max_request_line`.",
     "expectation_failed": "`Expect` asks for something other than `100-continue`.",
-    "fields_too_large": "Too many field lines, or one too long: `[server] max_header_fields`, `max_header_size`.",
+    "fields_too_large": "Too many field lines, or one too long, or too much together: `[server] max_header_fields`,"
+    " `max_header_size`, `max_headers_size`.",
     "method_not_allowed": "The path has a route, but for other methods; `Allow` names them.",
     "coding_unsupported": "The request's `Transfer-Encoding` is something other than `chunked`.",
     "method_unsupported": "CONNECT is not served at all, TRACE only where a route names it.",
@@ -87,6 +96,8 @@ ADVICE = {
     "cancelled": "An operator ended it on the admin listener (`DELETE /-/streams/ID`).",
     "internal": "A defect of the gateway. The error log has the traceback; please report it.",
     "dns_failed": "The endpoint's name could not be resolved. Check the name and the resolver.",
+    "address_refused": "The endpoint's name resolves only to addresses of the own link or of a cloud's metadata, where"
+    " the credentials of machines are: `[upstreams.X] allow_link_local` allows them.",
     "connect_refused": "Nothing listens at the endpoint's port.",
     "connect_failed": "The endpoint cannot be reached: no way to its network, or no such socket file.",
     "connect_timeout": "Name, connection and TLS handshake took longer than `timeouts.connect`.",

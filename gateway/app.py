@@ -198,7 +198,13 @@ def _another(endpoints: dict[str, Endpoints]) -> Callable[[Exchange], Endpoint |
 
 def _connects(upstream: Upstream) -> tuple[object, ...]:
     """Return what decides how an upstream is connected to: where it stays the same, idle connections are kept."""
-    return upstream.endpoints, upstream.tls, upstream.keepalive_seconds, upstream.max_idle_connections
+    return (
+        upstream.endpoints,
+        upstream.tls,
+        upstream.keepalive_seconds,
+        upstream.max_idle_connections,
+        upstream.allow_link_local,
+    )
 
 
 def _endpoints(plan: GatewayPlan, before: dict[str, Endpoints]) -> dict[str, Endpoints]:

@@ -155,4 +155,5 @@ def _upstream(name: str, upstream: UpstreamSettings, defaults: Policies) -> Upst
         health=upstream.health.rule() if upstream.health is not None else None,
         slow_start_seconds=upstream.slow_start or 0.0,
         limit=limit_of(nearest(upstream.limits, defaults.limits)),
+        allow_link_local=upstream.allow_link_local,
     )

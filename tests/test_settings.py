@@ -45,12 +45,14 @@ FIELDS = [(model, name) for model in MODELS for name in model.model_fields]
 def test_all_tables_are_reached() -> None:
     """The tests below see every table of the file."""
     assert {model.__name__ for model in MODELS} == {
+        "AddressesSettings",
         "AdminSettings",
         "AdminTlsSettings",
         "AdminTokenSettings",
         "BreakerSettings",
         "CompressionSettings",
         "ConvertSettings",
+        "CorsSettings",
         "DefaultsSettings",
         "EndpointSettings",
         "ForwardingSettings",
@@ -58,6 +60,8 @@ def test_all_tables_are_reached() -> None:
         "HedgeSettings",
         "LimitsSettings",
         "LogSettings",
+        "RequestHeadersSettings",
+        "ResponseHeadersSettings",
         "RetrySettings",
         "RouteSettings",
         "ServerSettings",

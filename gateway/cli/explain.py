@@ -25,9 +25,10 @@ _PHASES = ("admit", "queue", "select", "prepare", "open", "judge", "stage", "com
 @click.command()
 @config_option
 @header_option
+@click.option("--from", "peer", metavar="ADDRESS", default="", help="Address that the request comes from.")
 @click.argument("method")
 @click.argument("target", metavar="PATH")
-def explain(path: Path, headers: tuple[str, ...], method: str, target: str) -> None:
+def explain(path: Path, headers: tuple[str, ...], peer: str, method: str, target: str) -> None:
     """Say what becomes of a request: its route, what each endpoint would be asked, the policies and their values.
 
     Status 1 if it would be refused.
@@ -38,7 +39,8 @@ def explain(path: Path, headers: tuple[str, ...], method: str, target: str) -> N
 
     request = given_request(method, target, headers)
     found = read_checked(path)
-    exchange = Exchange("-", request, 0.0)
+    request.peer = peer
+    exchange = Exchange("-", request, 0.0, trusted_peer=bool(peer) and peer in found.plan.forwarding.trusted)
     masked = Masking(found)
     try:
         exchange.route = RouteTable(found.plan.routes).match(request).route
@@ -186,8 +188,11 @@ class Explanation:
 
     def _refusal(self) -> Exception | None:
         from gateway.exchange.failure import FailureError
+        from gateway.policy import addresses
 
         for module, hooks in self.hooks:
+            if module == addresses.__name__ and not self.exchange.request.peer:
+                continue  # Nobody said where it comes from.
             try:
                 if hooks.admit is not None:
                     hooks.admit(self.exchange)

@@ -79,6 +79,10 @@ UPLOAD_TIMEOUT = Kind("upload_timeout", _DOWN, 408, "http_request_error", "Reque
 UPLOAD_RATE_TIMEOUT = Kind(
     "upload_rate_timeout", _DOWN, 408, "http_request_error", "Request body below the minimum rate"
 )
+MEDIA_TYPE_REFUSED = Kind("media_type_refused", _DOWN, 415, "http_request_denied", "Media type not allowed")
+ADDRESS_DENIED = Kind("address_denied", _DOWN, 403, "http_request_denied", "Address not allowed")
+ADDRESS_CROWDED = Kind("address_crowded", _DOWN, None, "", "Too many connections from one address")
+PROXY_HEADER_INVALID = Kind("proxy_header_invalid", _DOWN, None, "", "PROXY header missing or not understood")
 HEAD_TIMEOUT = Kind("head_timeout", _DOWN, 408, "http_request_error", "Request head too slow")
 BODY_TOO_LARGE = Kind("body_too_large", _DOWN, 413, "http_request_error", "Request body too large")
 TARGET_TOO_LONG = Kind("target_too_long", _DOWN, 414, "http_request_error", "Request line too long")
@@ -103,6 +107,9 @@ CANCELLED = Kind("cancelled", _GATE, 503, "proxy_internal_response", "Ended by a
 INTERNAL = Kind("internal", _GATE, 500, "proxy_internal_error", "Internal error")
 
 DNS_FAILED = Kind("dns_failed", _UP, 502, "dns_error", "Upstream name not resolved", unsent=True)
+ADDRESS_REFUSED = Kind(
+    "address_refused", _UP, 502, "destination_ip_prohibited", "Upstream address refused by the gateway", unsent=True
+)
 CONNECT_REFUSED = Kind("connect_refused", _UP, 502, "connection_refused", "Upstream refused to connect", unsent=True)
 CONNECT_FAILED = Kind("connect_failed", _UP, 502, "destination_ip_unroutable", "Upstream not reachable", unsent=True)
 CONNECT_TIMEOUT = Kind("connect_timeout", _UP, 504, "connection_timeout", "Upstream connect timed out", unsent=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from gateway.exchange.access import Access
+from gateway.exchange.peers import AddressRule, Networks, Peers
 from gateway.exchange.target import Endpoint
 
 
@@ -196,6 +197,8 @@ class Upstream:
     """How long the share of an endpoint that is new, or came back, grows to what it should be."""
     limit: Limit | None = None
     """For the exchanges of all its routes together."""
+    allow_link_local: bool = False
+    """Whether addresses of the own link, where clouds keep the credentials of machines, may be connected to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,47 @@ class Forwarding:
     x_forwarded: bool = True
     """Whether X-Forwarded-For, -Proto and -Host are sent."""
     request_id_header: str = "X-Request-Id"
+    client_address_from: str = "X-Forwarded-For"
+    """The field of trusted peers that tells who the client is: ``X-Forwarded-For`` or ``Forwarded``."""
+    trusted: Peers = field(init=False, repr=False, compare=False)
+    """The trusted peers, made for asking often."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trusted", Peers(Networks(self.trusted_peers), self.trust_unix))
+
+
+Template = tuple[str | tuple[str, str], ...]
+"""Text, and what is put in between: ``(name, argument)`` of a placeholder."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """What becomes of a head's field lines, in this order. Names to look for are in lower case."""
+
+    rename: tuple[tuple[str, str], ...] = ()
+    """Old name and new one; each line is renamed once at most."""
+    remove: frozenset[str] = frozenset()
+    set: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
+    """Values may be secrets: they are not shown."""
+    add: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which pages of other origins may read what a route answers (Fetch standard section 3.2)."""
+
+    origins: frozenset[str]
+    """Origins as browsers write them."""
+    below: tuple[tuple[str, str], ...] = ()
+    """Begin and end of origins with a wildcard between them: ``https://`` and ``.example.com``."""
+    any_origin: bool = False
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    any_header: bool = False
+    expose_headers: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age_seconds: int = 600
+    private_network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +286,15 @@ class Route:
     stream: Stream = field(default_factory=Stream)
     compression: Compression = field(default_factory=Compression)
     convert: Conversions = field(default_factory=Conversions)
+    content_types: tuple[str, ...] = ()
+    """Lower-case media types that a request's body may have, ``type/*`` for all of a type; empty for any."""
+    addresses: AddressRule | None = None
+    """Which clients it serves; None for all."""
+    cors: Cors | None = None
+    request_headers: HeaderRules | None = None
+    """What becomes of the fields that go up; None where they stay as they are."""
+    response_headers: HeaderRules | None = None
+    """The same for those that go down."""
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
 

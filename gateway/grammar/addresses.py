@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
@@ -174,6 +174,14 @@ _OR_OFF = (BeforeValidator(none_for_off), PlainSerializer(off_for_none), WithJso
 ListenText = Annotated[str, AfterValidator(_listen), Kind("address")]
 EndpointText = Annotated[str, AfterValidator(endpoint_text), Kind("URL")]
 PeerText = Annotated[str, AfterValidator(_peer), Kind("network")]
+PeersOrOff = Annotated[
+    tuple[PeerText, ...] | None,
+    Field(min_length=1),
+    BeforeValidator(none_for_off),
+    PlainSerializer(off_for_none),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, {"const": "off"}]}),
+    Kind('array of networks, or "off"'),
+]
 HostText = Annotated[str, AfterValidator(_host), Kind("host name")]
 HostPattern = Annotated[str, AfterValidator(_host_pattern), Kind("host name")]
 """A host name, or ``*.`` and the name that it is below."""

@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 from gateway.exchange.route import Route
 from gateway.policy import (
+    addresses,
     compression,
     convert,
+    cors,
     error_frames,
     forwarding,
     fresh_connection,
+    header_rules,
     hedge,
     host,
     mark_behind_pings,
@@ -23,11 +26,14 @@ from gateway.policy.hooks import Hooks
 
 ORDER: tuple[Callable[[Route], Hooks], ...] = (
     safe_target.hooks,  # first: nothing else should look at a target that lies about where it leads
+    addresses.hooks,  # before anybody is asked who they are: from there nobody may even try
+    cors.hooks,  # before authentication: a preflight has no credentials
     request_limits.hooks,  # refuses by the announcement alone, before anything is spent on the request
     host.hooks,  # the first line of the head that goes up
     target.hooks,  # after the endpoint is known; does not look at fields
     forwarding.hooks,  # tells the upstream about the client as it really came, after Host was replaced
-    plain_coding.hooks,  # after forwarding, which could bring a coding back; what the gateway reads must be readable
+    header_rules.hooks,  # the operator's last word, after what is said of the way; the id behind it stays
+    plain_coding.hooks,  # after the rules, which could bring a coding back; what the gateway reads must be readable
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
     convert.hooks,  # asks for the upstream's own format; nearest to the upstream of all that stand in the stream
     hedge.hooks,  # decides about a second attempt when all that is asked of the first is known

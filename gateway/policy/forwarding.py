@@ -1,7 +1,7 @@
 """What the upstream is told about the way a request came, and whose word about it is believed."""
 
 import re
-from ipaddress import ip_address
+from typing import Literal
 
 from pydantic import Field
 
@@ -39,6 +39,9 @@ class ForwardingSettings(Model):
     """Whether Forwarded (RFC 7239) is sent. Default true. It tells upstreams the addresses of clients."""
     x_forwarded: bool = True
     """Whether X-Forwarded-For, -Proto and -Host are sent. Default true. They tell upstreams who the client is."""
+    client_address_from: Literal["X-Forwarded-For", "Forwarded"] = "X-Forwarded-For"
+    """The field of trusted peers that tells who the client is, for `addresses` and the like. "X-Forwarded-For" or
+    "Forwarded". Default "X-Forwarded-For". Name the one that they write: the other one may be the client's own."""
     request_id_header: OwnFieldName = "X-Request-Id"
     """Field that carries the request's id to the upstream and back. Field name. Default "X-Request-Id".
     An id sent by a trusted peer is kept."""
@@ -52,18 +55,13 @@ class ForwardingSettings(Model):
             forwarded=self.forwarded,
             x_forwarded=self.x_forwarded,
             request_id_header=self.request_id_header,
+            client_address_from=self.client_address_from,
         )
 
 
 def trusted(forwarding: Forwarding, peer: str) -> bool:
     """Say whether the forwarding fields of ``peer`` (an address; empty on a unix socket) are believed."""
-    if not peer:
-        return forwarding.trust_unix
-    try:
-        address = ip_address(_plain_address(peer))
-    except ValueError:
-        return False
-    return any(address in network for network in forwarding.trusted_peers)
+    return peer in forwarding.trusted
 
 
 def hooks(route: Route) -> Hooks:

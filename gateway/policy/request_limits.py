@@ -1,13 +1,17 @@
-"""How large a request may be, as far as it says so itself; a chunked body is counted while it is read."""
+"""How large a request may be and what its body, as far as it says so itself; a chunked body is counted when read."""
+
+from pydantic import Field
 
 from gateway.config.units import SizeOrOff
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import BODY_TOO_LARGE, Failure, FailureError
+from gateway.exchange.failure import BODY_TOO_LARGE, MEDIA_TYPE_REFUSED, Failure, FailureError
+from gateway.exchange.message import RequestHead
 from gateway.exchange.route import Route
+from gateway.grammar.content_types import MediaType
 from gateway.policy.concurrency import ConcurrencySettings
 from gateway.policy.hooks import Hooks
 
-ACTS_ON = ("limits.max_request_body",)
+ACTS_ON = ("limits.max_request_body", "limits.content_types")
 """The settings that decide what it does, as a route sees them."""
 
 
@@ -17,10 +21,14 @@ class LimitsSettings(ConcurrencySettings):
     max_request_body: SizeOrOff = None
     """Octets that the body of a request may have; larger ones get 413. Size or "off". Default "off".
     Bodies are streamed, so that a large one costs time and not memory."""
+    content_types: tuple[MediaType, ...] = Field(default=(), examples=[["application/json", "multipart/*"]])
+    """Media types that the body of a request may have, parameters left out; others, and bodies without one, get 415.
+    Array. Default empty: any. What the body really is nobody looks at."""
 
     def compiled(self) -> dict[str, object]:
         """Return the fields of a `Route` that follow from these settings."""
-        return {"max_request_body": self.max_request_body, **super().compiled()}
+        own = {"max_request_body": self.max_request_body, "content_types": self.content_types}
+        return {**own, **super().compiled()}
 
 
 def too_large(body_length: int | None, limit: int | None) -> bool:
@@ -28,15 +36,33 @@ def too_large(body_length: int | None, limit: int | None) -> bool:
     return body_length is not None and limit is not None and body_length > limit
 
 
+def accepts(content_types: tuple[str, ...], value: str | None) -> bool:
+    """Say whether a body with the Content-Type ``value`` is one of ``content_types``."""
+    media_type = (value or "").partition(";")[0].strip(" \t").lower()
+    of_type, slash, _ = media_type.partition("/")
+    return media_type in content_types or (bool(slash) and f"{of_type}/*" in content_types)
+
+
+def media_type_refused(request: RequestHead, content_types: tuple[str, ...]) -> Failure:
+    """Return the failure that tells what would be taken (RFC 9110 section 15.5.16, RFC 5789 section 3.1)."""
+    listed = ", ".join(content_types)
+    names = ["Accept", *({"POST": ["Accept-Post"], "PATCH": ["Accept-Patch"]}.get(request.method, ()))]
+    detail = f"the body's Content-Type must be one of: {listed}"
+    return Failure(MEDIA_TYPE_REFUSED, detail, tuple((name, listed) for name in names))
+
+
 def hooks(route: Route) -> Hooks:
-    """Refuse announced bodies above ``max_request_body`` before a single octet of them is read."""
-    limit = route.max_request_body
-    if limit is None:
+    """Refuse bodies that are announced to be too large, or of another type, before a single octet of them is read."""
+    limit, content_types = route.max_request_body, route.content_types
+    if limit is None and not content_types:
         return Hooks()
 
     def admit(exchange: Exchange) -> None:
-        length = exchange.request.body_length
-        if too_large(length, limit):
-            raise FailureError(Failure(BODY_TOO_LARGE, f"{length} octets announced, {limit} allowed"))
+        request = exchange.request
+        if too_large(request.body_length, limit):
+            detail = f"{request.body_length} octets announced, {limit} allowed"
+            raise FailureError(Failure(BODY_TOO_LARGE, detail))
+        if content_types and request.has_body and not accepts(content_types, request.first("content-type")):
+            raise FailureError(media_type_refused(request, content_types))
 
     return Hooks(admit=admit)

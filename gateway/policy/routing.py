@@ -20,6 +20,7 @@ from gateway.exchange.failure import (
 from gateway.exchange.message import RequestHead
 from gateway.exchange.path import prefix_segments, resolutions, segments_for_match, split_query
 from gateway.exchange.route import Route
+from gateway.policy.cors import preflight_for
 
 _ANY_HOST = ""
 _Place = tuple[tuple[str, ...], str]
@@ -109,7 +110,7 @@ class RouteTable:
                 for route in self._places.get((prefix, pattern), ()):
                     if not _headers_match(route, request):
                         continue
-                    if _serves(route, request.method):
+                    if _takes(route, request):
                         return route
                     allow |= route.methods
         return None
@@ -144,7 +145,7 @@ class RouteTable:
             return Explanation(route, False, f"the host is none of {', '.join(route.hosts)}")
         if not _headers_match(route, request):
             return Explanation(route, False, f"needs the fields {', '.join(name for name, _ in route.headers)}")
-        if not _serves(route, request.method):
+        if not _takes(route, request):
             served = ", ".join(sorted(route.methods)) or "every method but TRACE"
             return Explanation(route, False, f"serves {served}")
         return Explanation(route, True, "")
@@ -179,6 +180,14 @@ def _routable_path(request: RequestHead) -> str:
 def _serves(route: Route, method: str) -> bool:
     """Say whether ``route`` serves ``method``: TRACE, which sends credentials back, only if it is named."""
     return method in route.methods if route.methods else method != "TRACE"
+
+
+def _takes(route: Route, request: RequestHead) -> bool:
+    """Say whether ``route`` serves the method, or answers the preflight for a method that it serves."""
+    if _serves(route, request.method):
+        return True
+    asked = preflight_for(request) if route.cors is not None else None
+    return asked is not None and _serves(route, asked)
 
 
 def _headers_match(route: Route, request: RequestHead) -> bool:

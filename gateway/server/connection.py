@@ -4,6 +4,7 @@ import logging
 import secrets
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ from gateway.server.response import ClientResponse
 
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 1024 * 1024
+_LEAST_SECONDS = 0.001
 _PLAIN_WRITE_SECONDS = 30.0
 
 _log = logging.getLogger("gateway.server")
@@ -108,10 +110,13 @@ class Connection:
             self._sock.close()
 
     def _next_request(self, parser: ExactParser, first: bool) -> ExactRequest | None:
+        begun = time.monotonic()
         try:
             if not parser.has_buffered() and not self._wait_for_octets(first):
                 return None
-            with gevent.Timeout(self._service.head_seconds) as timer:
+            # Who says nothing at first and then drips has no more time than who drips from the beginning.
+            waited = time.monotonic() - begun if first else 0.0
+            with gevent.Timeout(max(self._service.head_seconds - waited, _LEAST_SECONDS)) as timer:
                 return next(parser)  # type: ignore[no-any-return]
         except gevent.Timeout as expired:
             if expired is not timer:

@@ -1,6 +1,7 @@
 """One listening socket: its application, its patience, its connections and how many it bears."""
 
 import logging
+import secrets
 import socket
 import ssl
 from collections.abc import Callable
@@ -11,8 +12,10 @@ import gevent
 from gevent.hub import get_hub
 from gevent.server import StreamServer
 
-from gateway.exchange.failure import Failure
+from gateway.exchange.failure import PROXY_HEADER_INVALID, Failure
 from gateway.server.connection import Connection
+from gateway.server.door import Door, Entry
+from gateway.server.proxy_protocol import NoHeader, announced
 from gateway.server.request import ExactParser, ExactRequest, Limits
 
 _REFUSING_PLACES = 256
@@ -33,6 +36,7 @@ class Manner:
     keepalive_seconds: float
     max_connections: int
     tls: ssl.SSLContext | None
+    entry: Entry = field(default_factory=Entry)
 
 
 @dataclass
@@ -45,6 +49,7 @@ class Listener:
     is_draining: Callable[[], bool]
     record_refusal: Callable[[Failure, str, str], None]
     manner: Manner
+    door: Door = field(default_factory=Door)
     _taken: int = 0
     _open: set[Connection] = field(default_factory=set)
 
@@ -138,15 +143,45 @@ class Listener:
             client.close()
             return
         self._taken += 1
+        ticket = ""
         try:
             if isinstance(peer, tuple):
                 _tune(client)
+            entry = self.manner.entry
+            refusal, peer = self._source(client, peer, entry)
+            if refusal is None:
+                entered = self.door.enter(_address(peer), entry)
+                ticket, refusal = (entered, None) if isinstance(entered, str) else ("", entered)
+            if refusal is not None:
+                client.close()
+                self.refused(refusal, secrets.token_hex(16), _address(peer))
+                return
             tls = self.manner.tls
             sock = client if tls is None else self._secured(client, tls)
             if sock is not None:
                 self._serve(Connection(self, sock, peer), taken >= most)
         finally:
             self._taken -= 1
+            self.door.leave(ticket)
+
+    def _source(self, client: Any, peer: Any, entry: Entry) -> tuple[Failure | None, Any]:
+        """Return who connected, as a PROXY header tells it where there is one, and why it may not come."""
+        if not entry.proxy_protocol:
+            return entry.denies(_address(peer)), peer
+        if _address(peer) not in entry.trusted:
+            return Failure(PROXY_HEADER_INVALID, "the peer is none of forwarding.trusted_peers"), peer
+        try:
+            with gevent.Timeout(self.head_seconds, TimeoutError):
+                source = announced(client)
+        except NoHeader as error:
+            return Failure(PROXY_HEADER_INVALID, str(error)), peer
+        except TimeoutError:
+            return Failure(PROXY_HEADER_INVALID, "no PROXY header within [server] head_timeout"), peer
+        except OSError as error:
+            return Failure(PROXY_HEADER_INVALID, f"the connection broke: {type(error).__name__}"), peer
+        if source is None:
+            return None, peer  # The proxy itself, which is trusted, asks how we are.
+        return entry.denies(source[0]), source
 
     def _serve(self, connection: Connection, overloaded: bool) -> None:
         self._open.add(connection)
@@ -167,6 +202,11 @@ class Listener:
             _log.info("TLS handshake failed: %s", type(error).__name__)
             client.close()
             return None
+
+
+def _address(peer: Any) -> str:
+    """Return the address of a socket's peer, empty on a unix socket."""
+    return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
 def _tune(client: Any) -> None:

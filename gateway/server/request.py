@@ -179,6 +179,8 @@ class ExactRequest(Request):
                 raise LimitRequestHeaders("max buffer headers")
             searched = len(buf)
             self.read_into(unreader, buf)
+        if end - line_end > self.max_buffer_headers:
+            raise LimitRequestHeaders("max buffer headers")
         if end > line_end:
             self.headers = self.parse_headers(bytes(buf[line_end + 2 : end]))
         return bytes(buf[end + 4 :])

@@ -5,6 +5,7 @@ import os
 import signal
 import ssl
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -13,6 +14,7 @@ from gateway.app import Applications
 from gateway.observe.line import LineLog
 from gateway.server.bulletin import Bulletin
 from gateway.server.configuration import Configuration, Rejection
+from gateway.server.door import Door, Entry
 from gateway.server.listener import Listener, Manner
 from gateway.server.logs import configure
 from gateway.server.request import Limits
@@ -42,6 +44,7 @@ class Service:
         self._data: list[Listener] = []
         self._admin: list[Listener] = []
         self.live = self._applications.live
+        self._door = Door()
 
     @property
     def drain_seconds(self) -> float:
@@ -65,7 +68,8 @@ class Service:
                 application=application,
                 is_draining=lambda: self.live.draining,
                 record_refusal=applications.record_refusal,
-                manner=_manner(self._settings, context if group is self._data else admin_context),
+                manner=self._manner(self._settings, group, context if group is self._data else admin_context),
+                door=self._door if group is self._data else Door(),
             )
             group.append(listener)
         return self._data + self._admin
@@ -110,19 +114,32 @@ class Service:
             for listener in group:
                 # A listener cannot begin or cease to speak TLS; a new certificate counts from the next connection on.
                 same = (listener.manner.tls is None) == (tls is None)
-                listener.manner = _manner(new.settings, tls if same else listener.manner.tls)
+                listener.manner = self._manner(new.settings, group, tls if same else listener.manner.tls)
         configure(new.settings.log.level)
         self._settings = new.settings
+
+    def _manner(self, settings: "Settings", group: list[Listener], tls: ssl.SSLContext | None) -> Manner:
+        """Return how a listener treats its clients; the admin one as the data listeners do, but whoever they are."""
+        manner = _manner(settings, tls)
+        return manner if group is self._data else replace(manner, entry=Entry())
 
 
 def _manner(settings: "Settings", tls: ssl.SSLContext | None) -> Manner:
     server = settings.server
     return Manner(
-        limits=Limits(server.max_request_line, server.max_header_fields, server.max_header_size),
+        limits=Limits(
+            server.max_request_line, server.max_header_fields, server.max_header_size, server.max_headers_size
+        ),
         head_seconds=server.head_timeout,
         keepalive_seconds=server.keepalive_timeout,
         max_connections=server.max_connections,
         tls=tls,
+        entry=Entry(
+            addresses=server.addresses.rule(),
+            most_per_address=server.max_connections_per_address,
+            trusted=settings.forwarding.compiled().trusted,
+            proxy_protocol=server.proxy_protocol == "required",
+        ),
     )
 
 

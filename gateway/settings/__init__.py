@@ -9,10 +9,13 @@ from pydantic import Field
 from gateway.config.model import Model
 from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
+from gateway.policy.addresses import AddressesSettings
 from gateway.policy.breaker import BreakerSettings
 from gateway.policy.compression import CompressionSettings
 from gateway.policy.convert import ConvertSettings
+from gateway.policy.cors import CorsSettings
 from gateway.policy.forwarding import ForwardingSettings
+from gateway.policy.header_rules import RequestHeadersSettings, ResponseHeadersSettings
 from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
@@ -47,12 +50,14 @@ class Settings(Model):
 
 
 __all__ = [
+    "AddressesSettings",
     "AdminSettings",
     "AdminTlsSettings",
     "AdminTokenSettings",
     "BreakerSettings",
     "CompressionSettings",
     "ConvertSettings",
+    "CorsSettings",
     "DefaultsSettings",
     "EndpointSettings",
     "ForwardingSettings",
@@ -60,6 +65,8 @@ __all__ = [
     "LimitsSettings",
     "LogSettings",
     "Policies",
+    "RequestHeadersSettings",
+    "ResponseHeadersSettings",
     "RetrySettings",
     "RouteSettings",
     "ServerSettings",

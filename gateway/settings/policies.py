@@ -9,8 +9,11 @@ from typing import TypeVar
 from pydantic import Field
 
 from gateway.config.model import Model
+from gateway.policy.addresses import AddressesSettings
 from gateway.policy.compression import CompressionSettings
 from gateway.policy.convert import ConvertSettings
+from gateway.policy.cors import CorsSettings
+from gateway.policy.header_rules import RequestHeadersSettings, ResponseHeadersSettings
 from gateway.policy.hedge import HedgeSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
@@ -51,6 +54,22 @@ class Policies(Model):
         default_factory=ConvertSettings, examples=[{"to": ["ndjson", "csv"], "columns": ["id", "user.name"]}]
     )
     """Formats that a client may ask for instead of the upstream's own. Table; keys left out are inherited."""
+    addresses: AddressesSettings = Field(
+        default_factory=AddressesSettings, examples=[{"allow": ["10.0.0.0/8"], "deny": ["10.66.0.0/16"]}]
+    )
+    """Which clients may come, by their addresses; others get 403. Table; keys left out are inherited."""
+    cors: CorsSettings = Field(
+        default_factory=CorsSettings, examples=[{"origins": ["https://app.example.com"], "methods": ["GET", "POST"]}]
+    )
+    """Which pages of other origins may call it, and read what it answers. Table; keys left out are inherited."""
+    request_headers: RequestHeadersSettings = Field(
+        default_factory=RequestHeadersSettings, examples=[{"set": {"X-User": "{principal}"}, "remove": ["X-Debug"]}]
+    )
+    """What becomes of a request's fields on their way up. Table; keys left out are inherited."""
+    response_headers: ResponseHeadersSettings = Field(
+        default_factory=ResponseHeadersSettings, examples=[{"remove": ["Server", "X-Powered-By"]}]
+    )
+    """What becomes of an answer's fields on their way down. Table; keys left out are inherited."""
 
 
 def nearest(*layers: M) -> M:

@@ -9,6 +9,8 @@ from gateway.config.model import NEVER_SHOWN, Model
 from gateway.config.problem import Unacceptable
 from gateway.config.units import Duration, PositiveDuration, Size
 from gateway.grammar.addresses import ListenTexts
+from gateway.grammar.counts import CountOrOff
+from gateway.policy.addresses import AddressesSettings
 
 
 def _between(smallest: int, largest: int, words: str) -> AfterValidator:
@@ -64,8 +66,21 @@ class ServerSettings(Model):
     max_header_fields: int = Field(default=200, ge=16, le=10_000)
     """Field lines a request may have; more get 431. Number. Default 200."""
     max_header_size: Annotated[Size, _between(1024, 2**20, "between 1KiB and 1MiB")] = 65_536
-    """Octets a field line may have; longer ones get 431. Size. Default "64KiB".
-    Together with `max_header_fields` it bounds the memory that one request head can take."""
+    """Octets a field line may have; longer ones get 431. Size. Default "64KiB"."""
+    max_headers_size: Annotated[Size, _between(1024, 2**24, "between 1KiB and 16MiB")] = 262_144
+    """Octets that all field lines of a request may have together; more get 431. Size. Default "256KiB".
+    Each connection can make the gateway keep so much."""
+    max_connections_per_address: CountOrOff = None
+    """Connections that one client address (IPv6: the /64) may have open; further ones are closed at once. Number or
+    "off". Default "off". `forwarding.trusted_peers` and unix sockets are not counted. Behind one address may be many
+    people."""
+    addresses: AddressesSettings = Field(default_factory=AddressesSettings)
+    """Who may connect at all: others are closed before anything is read. Table. Default: everybody.
+    It is about the other end of the connection, or the source that a PROXY header tells; behind a proxy that speaks
+    HTTP use the `addresses` of routes."""
+    proxy_protocol: Literal["off", "required"] = "off"
+    """Whether each connection begins with a PROXY header (version 1 or 2), which tells the real source. "off" or
+    "required". Default "off". Only `forwarding.trusted_peers` may connect then; TLS begins behind the header."""
 
 
 class LogSettings(Model):

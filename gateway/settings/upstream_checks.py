@@ -4,6 +4,7 @@ Each check yields problems; an error where exchanges would go wrong, a warning w
 order does not matter.
 """
 
+import socket
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
 from gateway.config.units import format_duration
+from gateway.exchange.link_local import on_own_link
 from gateway.exchange.target import Endpoint, parse_endpoint
 from gateway.settings import Settings
 
@@ -84,3 +86,24 @@ def workers_know_for_themselves(settings: Settings, sources: Sources) -> Problem
         if upstream.balance == "least_outstanding":
             message = f"holds for each worker: each of the {workers} counts its own exchanges"
             yield sources.problem(("upstreams", name, "balance"), message, severity=Severity.WARNING)
+
+
+def link_local_is_meant(settings: Settings, sources: Sources) -> Problems:
+    """An address of the own link is used only by who says so."""
+    for name, upstream in settings.upstreams.items():
+        for index, each in enumerate(upstream.endpoints):
+            if not upstream.allow_link_local and on_own_link(_literal(parse_endpoint(each.url).host)):
+                message = "an address of the own link or of a cloud's metadata; to use it, set allow_link_local = true"
+                yield sources.problem(("upstreams", name, "endpoints", index), message)
+        unix = [parse_endpoint(each.url).unix for each in upstream.endpoints]
+        if upstream.allow_link_local and unix and all(unix):
+            message = "cannot act: all endpoints are unix sockets"
+            yield sources.problem(("upstreams", name, "allow_link_local"), message, severity=Severity.WARNING)
+
+
+def _literal(host: str) -> str:
+    """Return the address that ``host`` is, also in the odd forms that a resolver takes, such as 0xa9fea9fe."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return host

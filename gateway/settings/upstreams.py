@@ -113,5 +113,8 @@ class UpstreamSettings(Policies):
     It must be shorter than the service's own idle timeout, or requests meet a connection that is just being closed."""
     max_idle_connections: int = Field(default=64, ge=0, le=100_000)
     """Idle connections kept for each worker. Number. Default 64. Connections in use are not counted."""
+    allow_link_local: bool = False
+    """Whether endpoints may be at addresses of the own link (169.254.0.0/16, fe80::/10) and of clouds' metadata.
+    Default false: a name that resolves to one gets 502. There clouds hand out the credentials of the machine."""
     tls: UpstreamTlsSettings = Field(default_factory=UpstreamTlsSettings)
     """How certificates of `https` endpoints are checked. Table. Default: by the authorities of the system."""

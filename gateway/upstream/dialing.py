@@ -9,10 +9,13 @@ A name is resolved anew for every connection: what the resolver says now counts,
 import os
 import socket
 import ssl
+from collections.abc import Sequence
+from typing import Any
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from gateway.exchange.failure import FailureError
+from gateway.exchange.failure import ADDRESS_REFUSED, Failure, FailureError
+from gateway.exchange.link_local import on_own_link
 from gateway.exchange.route import TlsToUpstream
 from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
@@ -54,15 +57,19 @@ def dial(
     context: ssl.SSLContext | None,
     server_name: str | None,
     connect_seconds: float | None = None,
+    *,
+    allow_link_local: bool = False,
 ) -> socket.socket:
     """Return a new connection to ``endpoint``; ``context`` None for one without TLS.
 
     ``connect_seconds`` is what the caller's deadline allows for all of it, so that each of several addresses has its
     turn within it. None for no deadline: an address then has until the kernel gives up. Raises ``FailureError`` with
     one of the kinds whose request was not sent.
+
+    Addresses of the own link are left out unless ``allow_link_local``: see `allowed`.
     """
     try:
-        sock = _unix(endpoint.host) if endpoint.unix else _tcp(endpoint.host, endpoint.port, connect_seconds)
+        sock = _unix(endpoint.host) if endpoint.unix else _tcp(endpoint, connect_seconds, allow_link_local)
     except (OSError, UnicodeError) as error:
         raise FailureError(translate.connecting(error, str(endpoint))) from error
     if context is None:
@@ -73,9 +80,27 @@ def dial(
         raise FailureError(translate.handshaking(error, str(endpoint))) from error
 
 
-def _tcp(host: str, port: int, connect_seconds: float | None) -> socket.socket:
-    """Connect to ``host``, to the first of its addresses that will have it."""
-    addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+Resolved = tuple[int, int, int, str, Any]
+"""One of `socket.getaddrinfo`: family, type, protocol, canonical name, socket address."""
+
+
+def allowed(addresses: Sequence[Resolved], where: str) -> Sequence[Resolved]:
+    """Return those of ``addresses`` that may be connected to: the very ones, so that no second answer can replace them.
+
+    Raises ``FailureError`` with ADDRESS_REFUSED where none is left. ``where`` is the endpoint as it is configured.
+    """
+    left = [each for each in addresses if not on_own_link(str(each[4][0]))]
+    if addresses and not left:
+        detail = f"{where}: its name resolves to an address of the own link, without allow_link_local"
+        raise FailureError(Failure(ADDRESS_REFUSED, detail))
+    return left
+
+
+def _tcp(endpoint: Endpoint, connect_seconds: float | None, allow_link_local: bool) -> socket.socket:
+    """Connect to the endpoint's host, to the first of its addresses that may be used and will have it."""
+    addresses: Sequence[Resolved] = socket.getaddrinfo(endpoint.host, endpoint.port, 0, socket.SOCK_STREAM)
+    if not allow_link_local:
+        addresses = allowed(addresses, str(endpoint))
     if len(addresses) != 1:
         return first_connected(addresses, connect_seconds)
     family, kind, protocol, _, address = addresses[0]

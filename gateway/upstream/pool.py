@@ -55,6 +55,7 @@ class Pool:
         self._endpoint = endpoint
         self._context = context
         self._server_name = upstream.tls.server_name
+        self._allow_link_local = upstream.allow_link_local
         self._keepalive_seconds = upstream.keepalive_seconds
         self._max_idle = upstream.max_idle_connections
         self._wait_readable = wait_readable
@@ -86,7 +87,13 @@ class Pool:
 
     def _connect(self, watch: Watch, connect_seconds: float | None) -> Connection:
         watch.connecting()
-        sock = dial(self._endpoint, self._context, self._server_name, connect_seconds)
+        sock = dial(
+            self._endpoint,
+            self._context,
+            self._server_name,
+            connect_seconds,
+            allow_link_local=self._allow_link_local,
+        )
         connection = Connection(sock, self._wait_readable)
         try:
             watch.connected()

@@ -1,6 +1,7 @@
 """Which route serves a request."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from support.exchanges import a_request, a_route
@@ -15,7 +16,7 @@ from gateway.exchange.failure import (
     FailureError,
 )
 from gateway.exchange.message import RequestHead
-from gateway.exchange.route import Route
+from gateway.exchange.route import Cors, Route
 from gateway.policy.routing import RouteTable, bare_host
 
 
@@ -273,3 +274,24 @@ def test_ten_thousand_routes_cost_as_much_as_ten() -> None:
         return by_path + [a_route("/", f"h{n}", hosts=(f"t{n}.example",)) for n in range(count // 2)]
 
     assert microseconds_a_match(routes(10_000)) < 5 * microseconds_a_match(routes(20)) + 20
+
+
+def test_preflight_finds_the_route_of_the_method_it_asks_for() -> None:
+    """Where that route answers preflights; others need OPTIONS among their methods, as ever."""
+    cors = Cors(frozenset({"https://app.example.com"}))
+    reading = replace(a_route("/x", "reading", methods=frozenset({"GET"})), cors=cors)
+    writing = replace(a_route("/x", "writing", methods=frozenset({"PUT"})), cors=cors)
+    closed = a_route("/x", "closed", methods=frozenset({"DELETE"}))
+    table = RouteTable([reading, writing, closed])
+
+    def asked(method: str, *more: tuple[str, str]) -> str:
+        fields = [("Origin", "https://app.example.com"), ("Access-Control-Request-Method", method), *more]
+        return table.match(a_request("OPTIONS", "/x/y", fields)).route.name
+
+    assert (asked("GET"), asked("PUT")) == ("reading", "writing")
+    for method in ("DELETE", "POST"):
+        with pytest.raises(FailureError) as caught:
+            asked(method)
+        assert caught.value.failure.kind is METHOD_NOT_ALLOWED
+    with pytest.raises(FailureError):
+        table.match(a_request("OPTIONS", "/x/y"))

@@ -78,14 +78,20 @@ class RudeClient:
         server_name: str = "localhost",
         timeout_seconds: float = 10.0,
         receive_buffer: int | None = None,
+        source: str | None = None,
+        preface: bytes = b"",
     ) -> None:
+        """``source`` is the address to come from; ``preface`` goes out before TLS begins."""
         unix = isinstance(address, str)
         self.socket: socket.socket = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         try:
             if receive_buffer is not None:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             self.socket.settimeout(timeout_seconds)
+            if source is not None:
+                self.socket.bind((source, 0))
             self.socket.connect(address)
+            self.socket.sendall(preface)
             if not unix:
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:

@@ -1,5 +1,6 @@
 """New connections: addresses in turn, unix sockets, TLS that verifies, and nothing left open on the way."""
 
+import errno
 import socket
 import ssl
 import threading
@@ -221,3 +222,72 @@ def test_exception_thrown_while_dialling_passes_and_leaves_no_socket(
 
     assert made
     assert all(sock.fileno() == -1 for sock in made)
+
+
+class OfThisMachine(socket.socket):
+    """Keeps a test on this machine also where the code under test fails it: connects to loopback only."""
+
+    def connect(self, address: Any) -> None:
+        if address[0] not in ("127.0.0.1", "::1"):
+            raise OSError(errno.ENETUNREACH, "kept on this machine")
+        super().connect(address)
+
+
+@pytest.fixture
+def of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be connected to beyond loopback."""
+    monkeypatch.setattr(dialing.socket, "socket", OfThisMachine)
+
+
+@pytest.mark.usefixtures("of_this_machine")
+def test_sockets_of_these_tests_stay_on_this_machine() -> None:
+    """Else a broken guard would send the tests to a real cloud's metadata."""
+    with dialing.socket.socket() as sock, pytest.raises(OSError, match="kept on this machine"):
+        sock.connect(("169.254.169.254", 80))
+
+
+_STREAM = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+_METADATA = (*_STREAM, ("169.254.169.254", 80))
+
+
+@pytest.mark.parametrize("address", [("169.254.169.254", 80), ("::ffff:169.254.169.254", 80, 0, 0), ("fe80::1", 80)])
+def test_name_that_resolves_to_the_own_link_is_refused_without_a_connection(
+    monkeypatch: pytest.MonkeyPatch, address: tuple[Any, ...]
+) -> None:
+    """Not one socket is made: a SYN alone would tell whoever listens there."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: [(family, socket.SOCK_STREAM, 6, "", address)])
+    monkeypatch.setattr(dialing.socket, "socket", lambda *_: pytest.fail("a socket was made"))
+
+    assert failure(Endpoint("http", "up.example", 80, authority="up.example")) == "address_refused"
+
+
+@pytest.mark.usefixtures("of_this_machine")
+def test_name_that_also_resolves_to_the_own_link_is_reached_elsewhere(
+    scripted_upstream: StartUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The resolver's own answer is what is connected to; its addresses of the own link are left out."""
+    tried: list[Any] = []
+    connect = OfThisMachine.connect
+    monkeypatch.setattr(OfThisMachine, "connect", lambda sock, at: (tried.append(at), connect(sock, at)))
+    upstream = scripted_upstream([hang])
+    answers = iter([[_METADATA, (*_STREAM, upstream.address)]])
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: next(answers))
+
+    with dial(Endpoint("http", "up.example", 80), None, None) as sock:
+        assert sock.getpeername() == upstream.address
+    assert tried == [upstream.address]
+
+
+def test_own_link_is_connected_to_where_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says so means it: what follows is an ordinary failure to connect."""
+
+    def no_socket(*_: object) -> None:
+        raise OSError(errno.ENETUNREACH, "no socket leaves this machine")
+
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: [_METADATA])
+    monkeypatch.setattr(dialing.socket, "socket", no_socket)
+
+    with pytest.raises(FailureError) as caught:
+        dial(Endpoint("http", "up.example", 80), None, None, allow_link_local=True)
+    assert caught.value.failure.kind.code == "connect_failed"
