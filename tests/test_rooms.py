@@ -43,7 +43,7 @@ ROOMS = {
     "recording": Room(ours=("exchange",), theirs=("gevent",)),
     "observe": Room(ours=("exchange",)),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
-    "policy": Room(ours=("config", "exchange", "formats", "grammar"), theirs=("pydantic",)),
+    "policy": Room(ours=("config", "exchange", "formats", "grammar"), theirs=("pydantic", "joserfc")),
     # The spine knows policies only as callables.
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),
@@ -51,6 +51,7 @@ ROOMS = {
     # From text to a running gateway.
     "settings": Room(ours=("config", "exchange", "grammar", "policy"), theirs=("pydantic",)),
     "assemble": Room(ours=("config", "exchange", "policy", "settings")),
+    "callers": Room(ours=("exchange", "policy", "relay", "upstream"), theirs=("joserfc",)),
     "app": Room(ours=("*",)),
     "server": Room(ours=("app", "settings", "exchange", "relay", "observe", "admin"), theirs=("gunicorn", "gevent")),
     "cli": Room(

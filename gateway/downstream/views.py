@@ -23,6 +23,7 @@ from gateway.exchange.route import Forwarding, Timeouts
 from gateway.lifecycle import Spine
 from gateway.policy.watching import watched
 from gateway.relay.client_watch import ClientWatch
+from gateway.relay.inquiry import Inquiry
 from gateway.relay.interrupts import Interrupts
 from gateway.relay.live import Live
 from gateway.relay.opening_watch import OpeningWatch
@@ -54,6 +55,7 @@ class Gate:
         clock = time.monotonic
         exchange = exchange_of(environ, self.forwarding, clock())
         flask.g.exchange = exchange
+        exchange.peer_certificate = getattr(environ["gunicorn.socket"], "getpeercert", None)
         interrupts = Interrupts(clock)
         finish = self._finish(interrupts)
         try:
@@ -66,6 +68,7 @@ class Gate:
                 self._open(exchange, environ, interrupts),
                 pause=interrupts.pause,
                 wait=Turn(interrupts, clock).wait,
+                ask=Inquiry(interrupts).ask,
             )
             body = relay(exchange, answer.first, answer.rest, interrupts, clock)
             return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), finish))

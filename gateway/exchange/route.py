@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from gateway.exchange.callers import Auth, Callers
 from gateway.exchange.target import Endpoint
 
 
@@ -207,6 +208,8 @@ class Route:
     stream: Stream = field(default_factory=Stream)
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
+    auth: Auth | None = None
+    """What its callers must show; None where nobody is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +219,4 @@ class GatewayPlan:
     routes: tuple[Route, ...]
     upstreams: dict[str, Upstream]
     forwarding: Forwarding
+    callers: Callers = field(default_factory=Callers)

@@ -105,4 +105,7 @@ def _line_log(settings: "Settings") -> LineLog:
 
 def _tls(settings: "Settings") -> ssl.SSLContext | None:
     tls = settings.server.tls
-    return None if tls is None else server_context(tls.certificate, tls.key, tls.client_ca)
+    if tls is None:
+        return None
+    optional = tls.client_certificates == "optional"
+    return server_context(tls.certificate, tls.key, tls.client_ca, optional_certificates=optional)

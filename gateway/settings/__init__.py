@@ -9,12 +9,18 @@ from pydantic import Field
 from gateway.config.model import Model
 from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
+from gateway.policy.auth import AuthSettings
 from gateway.policy.breaker import BreakerSettings
+from gateway.policy.caller_certificates import CertificateSettings
+from gateway.policy.caller_forward import ForwardSettings
+from gateway.policy.caller_jwt import TokenSettings
+from gateway.policy.caller_keys import KeySettings, UserSettings
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
+from gateway.settings.callers import CallersSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
 from gateway.settings.server import AdminSettings, LogSettings, ServerSettings, ServerTlsSettings
@@ -35,6 +41,8 @@ class Settings(Model):
     """What is logged, and how. Table."""
     forwarding: ForwardingSettings = Field(default_factory=ForwardingSettings)
     """What upstreams are told about clients, and who may speak for them. Table."""
+    callers: CallersSettings = Field(default_factory=CallersSettings)
+    """Who may call, and how callers show who they are. Table. Routes ask with `auth`."""
     defaults: DefaultsSettings = Field(default_factory=DefaultsSettings)
     """Policy values for all routes, where neither the route nor its upstream says otherwise. Table."""
     upstreams: dict[Name, UpstreamSettings] = Field(default_factory=dict)
@@ -45,11 +53,16 @@ class Settings(Model):
 
 __all__ = [
     "AdminSettings",
+    "AuthSettings",
     "BreakerSettings",
+    "CallersSettings",
+    "CertificateSettings",
     "DefaultsSettings",
     "EndpointSettings",
+    "ForwardSettings",
     "ForwardingSettings",
     "HealthSettings",
+    "KeySettings",
     "LimitsSettings",
     "LogSettings",
     "Policies",
@@ -59,6 +72,8 @@ __all__ = [
     "ServerTlsSettings",
     "Settings",
     "TimeoutsSettings",
+    "TokenSettings",
     "UpstreamSettings",
     "UpstreamTlsSettings",
+    "UserSettings",
 ]

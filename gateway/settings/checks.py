@@ -12,7 +12,7 @@ from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
-from gateway.settings import Settings, limit_checks, retry_checks, route_checks, upstream_checks
+from gateway.settings import Settings, caller_checks, limit_checks, retry_checks, route_checks, upstream_checks
 from gateway.settings.tls_files import authorities_fault, certificate_fault, readable_by_all
 
 Problems = Iterator[Problem]
@@ -154,8 +154,14 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     _limits_hold_for_each_worker,
     _admin_is_not_open_by_mistake,
     _trusted_peers_can_be_met,
+    caller_checks.ways_lead_somewhere,
+    caller_checks.callers_are_told_apart,
+    caller_checks.tokens_are_pinned,
+    caller_checks.places_can_be_trusted,
+    caller_checks.scopes_can_be_had,
 )
 _CHECKS_OF_WHOLE: tuple[Callable[[Settings, Sources], Problems], ...] = (
     route_checks.there_are_routes,
+    caller_checks.callers_are_asked_for,
     _upstreams_are_used,
 )

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from gateway.config.model import Model
+from gateway.policy.auth import AuthSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.stream import StreamSettings
@@ -38,6 +39,8 @@ class Policies(Model):
         default_factory=StreamSettings, examples=[{"format": "openai", "complete": "terminal", "keepalive": "15s"}]
     )
     """What is known of the meaning of a stream, and done about it. Table; keys left out are inherited."""
+    auth: AuthSettings = Field(default_factory=AuthSettings, examples=[{"any": ["keys"], "scopes": ["read"]}])
+    """Who may use it. Table; keys left out are inherited."""
 
 
 def nearest(*layers: M) -> M:

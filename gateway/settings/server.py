@@ -31,6 +31,9 @@ class ServerTlsSettings(Model):
     client_ca: ReadableFile | None = Field(default=None, examples=["tls/clients.pem"])
     """PEM file with the authorities that clients' certificates must come from; clients without one are refused.
     Path, relative to this file. Default none: clients need no certificate."""
+    client_certificates: Literal["required", "optional"] = "required"
+    """What becomes of clients without a certificate where there is a `client_ca`: "required" refuses them at the
+    handshake, "optional" leaves it to the routes, whose `auth` has "mtls" or not. Default "required"."""
 
 
 class ServerSettings(Model):
