@@ -46,11 +46,16 @@ def test_all_tables_are_reached() -> None:
     """The tests below see every table of the file."""
     assert {model.__name__ for model in MODELS} == {
         "AdminSettings",
+        "AuthSettings",
         "BreakerSettings",
+        "CallersSettings",
+        "CertificateSettings",
         "DefaultsSettings",
         "EndpointSettings",
+        "ForwardSettings",
         "ForwardingSettings",
         "HealthSettings",
+        "KeySettings",
         "LimitsSettings",
         "LogSettings",
         "RetrySettings",
@@ -58,9 +63,12 @@ def test_all_tables_are_reached() -> None:
         "ServerSettings",
         "ServerTlsSettings",
         "Settings",
+        "StreamSettings",
         "TimeoutsSettings",
+        "TokenSettings",
         "UpstreamSettings",
         "UpstreamTlsSettings",
+        "UserSettings",
     }
 
 

@@ -33,6 +33,10 @@ class Kind:
     words: str
 
 
+DIGEST_KIND = Kind("SHA-256 or array of them")
+"""Of fields that are never shown, lest somebody wrote the secret itself; a digest may lie open all the same."""
+
+
 class Model(BaseModel):
     """A table of settings: frozen, closed to unknown keys, described by the text below each field.
 

@@ -1,6 +1,7 @@
 """One file of a configuration, read and validated by itself."""
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -12,13 +13,15 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config.document import Document
 from gateway.config.files import KEY_KIND, PEM_BEGINS
-from gateway.config.model import is_secret, kind_at, secret_keys, sounds_secret
+from gateway.config.model import DIGEST_KIND, is_secret, kind_at, secret_keys, sounds_secret
 from gateway.config.positions import Path as KeyPath
 from gateway.config.problem import ConfigError, Problem, Severity, Unacceptable, without_echoes
 from gateway.config.salvage import salvage
 from gateway.config.secrets import References
 from gateway.config.syntax import syntax_problem
 from gateway.config.translate import translate
+
+_DIGEST = re.compile("[0-9A-Fa-f]{64}")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -175,7 +178,7 @@ def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, 
     for path in paths:
         text = _value_at(document.data, path)
         is_name = kind_at(document.model, path) == KEY_KIND and not text.lstrip().startswith(PEM_BEGINS)
-        if is_secret(document.model, path) and not is_name:
+        if is_secret(document.model, path) and not is_name and not _is_digest(document, path, text):
             message = (
                 "every user of this machine can read this file, which holds a secret;"
                 ' let only its owner and group read it, or write "${env:NAME}" or "${file:PATH}"'
@@ -184,6 +187,11 @@ def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, 
             if without_echoes(found, known):
                 return found
     return []
+
+
+def _is_digest(document: Document, path: KeyPath, text: str) -> bool:
+    field = path[:-1] if isinstance(path[-1], int) else path
+    return kind_at(document.model, field) == DIGEST_KIND and _DIGEST.fullmatch(text) is not None
 
 
 def _value_at(data: Any, path: KeyPath) -> str:

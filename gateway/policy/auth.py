@@ -34,10 +34,13 @@ Way = Annotated[
 ]
 
 
+Ways = Annotated[tuple[Way, ...], AfterValidator(_ways), Kind("array of ways")]
+
+
 class AuthSettings(Model):
     """Who may use a route. `auth = { any = ["keys"] }` asks for a key."""
 
-    any: Annotated[tuple[Way, ...], AfterValidator(_ways)] = Field(default=(), examples=[["keys", "jwt:login"]])
+    any: Ways | None = Field(default=None, examples=[["keys", "jwt:login"]])
     """Ways in which callers may show who they are, tried in this order: "keys", "basic", "mtls", "jwt" (any issuer) or
     "jwt:NAME", "forward_auth" or "forward_auth:NAME", "anonymous". Array. Default: nobody is asked.
     "anonymous" lets in who shows nothing; who shows something wrong is refused all the same."""

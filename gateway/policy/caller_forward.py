@@ -47,7 +47,7 @@ class ForwardSettings(Model):
     principal: FieldName | None = Field(default=None, examples=["X-User"])
     """Field of its answer that names the caller: at most 128 visible characters. Default: all are called by the name of
     this table."""
-    prefix: Annotated[str, AfterValidator(_prefix), Kind("string")] | None = None
+    prefix: Annotated[str, AfterValidator(_prefix), Kind("string")] | None = Field(default=None, examples=["sso:"])
     """What is put before it, so that nobody whom the check names is taken for another caller. Default: the name of this
     table and ":"; "" for nothing."""
     scopes: FieldName | None = Field(default=None, examples=["X-Scopes"])

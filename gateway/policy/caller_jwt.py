@@ -64,12 +64,14 @@ class TokenSettings(Model):
     """What a token's `aud` must name: one of these. String or array. Required: without it a token for any other service
     of the same issuer would be good here."""
     jwks: UrlText | None = Field(default=None, examples=["https://login.example.com/.well-known/jwks.json"])
-    """Where the issuer's keys are fetched: an http or https URL. They are kept, and fetched anew in time."""
+    """Where the issuer's keys are fetched: an http or https URL. They are kept, and fetched anew in time.
+    Default none."""
     keys_file: ReadableFile | None = Field(default=None, examples=["issuer.pem"])
-    """File with the issuer's keys instead: a JWK set, or one public key in PEM. Path, relative to this file."""
-    secret: Secret | None = None
+    """File with the issuer's keys instead: a JWK set, or one public key in PEM. Path, relative to this file.
+    Default none."""
+    secret: Annotated[Secret, Kind("string")] | None = Field(default=None, examples=["${env:LOGIN_SECRET}"])
     """Secret shared with the issuer instead, at least 32 octets, for the algorithms HS256, HS384 and HS512. Whoever
-    knows it can be anybody: a public key is better."""
+    knows it can be anybody: a public key is better. Default none."""
     algorithms: tuple[Algorithm, ...] = Field(default=(), examples=[["RS256"]])
     """Algorithms that signatures may have. Array. Default: RS256, PS256, ES256, ES384, EdDSA and Ed25519; with `secret`
     HS256. What is said here must be of the same sort: never both."""
@@ -79,7 +81,7 @@ class TokenSettings(Model):
     """Further claims that must be there, besides `iss`, `aud`, `exp` and `principal`'s. Array. Default none."""
     principal: str = Field(default="sub", min_length=1)
     """The claim that names the caller: at most 128 visible characters. Default "sub"."""
-    prefix: Prefix | None = None
+    prefix: Prefix | None = Field(default=None, examples=["login:"])
     """What is put before it, so that nobody whom this issuer names is taken for another caller. Default: the name of
     this table and ":"; "" for nothing."""
     typ: str | None = Field(default=None, examples=["at+jwt"])

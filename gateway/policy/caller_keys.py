@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from gateway.config.model import Kind, Model
+from gateway.config.model import DIGEST_KIND, NEVER_SHOWN, Kind, Model
 from gateway.config.problem import Unacceptable
 from gateway.exchange.callers import Callers, Known
 from gateway.exchange.message import RequestHead
@@ -26,6 +26,7 @@ PREFIX = "sgk_"
 """What keys of our own making begin with, so that those who look for leaked ones find them."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NOBODY = b"\0" * 32
+_EXAMPLE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _MOST_CHARACTERS = 1024
 """Of a key or password; nobody's is longer, and hashing takes time."""
 
@@ -73,7 +74,7 @@ Digests = Annotated[
     tuple[Annotated[str, AfterValidator(_digest_text), Kind("SHA-256")], ...],
     BeforeValidator(_one_or_more),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-    Kind("SHA-256 or array of them"),
+    DIGEST_KIND,
 ]
 Expiry = Annotated[
     float,
@@ -104,7 +105,12 @@ class CallerSettings(Model):
 class KeySettings(CallerSettings):
     """A caller with an API key."""
 
-    sha256: Digests = Field(min_length=1, examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+    sha256: Digests = Field(
+        min_length=1,
+        repr=False,
+        json_schema_extra=NEVER_SHOWN,
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
     """SHA-256 of the key in hexadecimal digits, as `gateway key new` prints it; required. An array of two while one key
     replaces another. The key must be random: this is no place for a word that somebody could guess."""
 
@@ -116,7 +122,12 @@ class KeySettings(CallerSettings):
 class UserSettings(KeySettings):
     """A caller with a name and a password, shown as Basic credentials (RFC 7617)."""
 
-    sha256: Digests = Field(min_length=1, examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+    sha256: Digests = Field(
+        min_length=1,
+        repr=False,
+        json_schema_extra=NEVER_SHOWN,
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
     """SHA-256 of the password in hexadecimal digits, as `gateway key new --user NAME` prints it; required. Array or
     one. The password must be random and long: a word would be found from its digest in no time."""
 

@@ -42,7 +42,7 @@ class Settings(Model):
     forwarding: ForwardingSettings = Field(default_factory=ForwardingSettings)
     """What upstreams are told about clients, and who may speak for them. Table."""
     callers: CallersSettings = Field(default_factory=CallersSettings)
-    """Who may call, and how callers show who they are. Table. Routes ask with `auth`."""
+    """Who may call, and how callers show who they are. Routes ask with `auth`. Table."""
     defaults: DefaultsSettings = Field(default_factory=DefaultsSettings)
     """Policy values for all routes, where neither the route nor its upstream says otherwise. Table."""
     upstreams: dict[Name, UpstreamSettings] = Field(default_factory=dict)

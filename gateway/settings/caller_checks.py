@@ -29,7 +29,7 @@ _TABLES = {KEYS: "keys", BASIC: "users", MTLS: "certificates", JWT: "jwt", FORWA
 def ways_lead_somewhere(settings: Settings, sources: Sources) -> Problems:
     """A way that a route offers has somebody who could go it."""
     for at, table in _tables(settings):
-        for index, text in enumerate(table.auth.any):
+        for index, text in enumerate(table.auth.any or ()):
             way, _, name = text.partition(":")
             path: Path = (*at, "auth", "any", index)
             if way == ANONYMOUS:
@@ -154,7 +154,7 @@ def scopes_can_be_had(settings: Settings, sources: Sources) -> Problems:
 def _asked(settings: Settings) -> set[tuple[str, str]]:
     found = set[tuple[str, str]]()
     for _, table in _tables(settings):
-        for text in table.auth.any:
+        for text in table.auth.any or ():
             way, _, name = text.partition(":")
             found.add((way, name))
     return found

@@ -15,15 +15,15 @@ class CallersSettings(Model):
     """Callers that are known, and how others are recognized. Routes say in `auth` whom they ask."""
 
     keys: dict[Name, KeySettings] = Field(default_factory=dict)
-    """API keys, by the name of who has one. Tables `[callers.keys.NAME]`."""
+    """API keys, by the name of who has one. Tables `[callers.keys.NAME]`. Default none."""
     users: dict[Name, UserSettings] = Field(default_factory=dict)
-    """Users with passwords, for "basic". Tables `[callers.users.NAME]`."""
+    """Users with passwords, for "basic". Tables `[callers.users.NAME]`. Default none."""
     certificates: dict[Name, CertificateSettings] = Field(default_factory=dict)
-    """Client certificates, for "mtls". Tables `[callers.certificates.NAME]`."""
+    """Client certificates, for "mtls". Tables `[callers.certificates.NAME]`. Default none."""
     jwt: dict[Name, TokenSettings] = Field(default_factory=dict)
-    """Issuers of JSON Web Tokens. Tables `[callers.jwt.NAME]`."""
+    """Issuers of JSON Web Tokens. Tables `[callers.jwt.NAME]`. Default none."""
     forward_auth: dict[Name, ForwardSettings] = Field(default_factory=dict)
-    """External checks. Tables `[callers.forward_auth.NAME]`."""
+    """External checks. Tables `[callers.forward_auth.NAME]`. Default none."""
     key_header: FieldName = "X-API-Key"
     """Field that may hold a key, besides `Authorization: Bearer`. Field name. Default "X-API-Key"."""
     key_query: ParameterName | None = Field(default=None, examples=["api_key"])
