@@ -8,17 +8,23 @@ from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
     BreakerSettings,
+    CallersSettings,
+    CertificateSettings,
     EndpointSettings,
     ForwardingSettings,
+    ForwardSettings,
     HealthSettings,
+    KeySettings,
     LogSettings,
     Policies,
     RouteSettings,
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    TokenSettings,
     UpstreamSettings,
     UpstreamTlsSettings,
+    UserSettings,
 )
 
 PAGE = Path(__file__).parent / "configuration.md"
