@@ -25,6 +25,9 @@ class Inquiry:
         self._interrupts.enter(AUTH_UNAVAILABLE, question.seconds)
         try:
             following = question.ask()
+        except FailureError:
+            self._interrupts.enter(None, None)  # The deadline was the question's; the reply that tells it has its own.
+            raise
         except Interruption as interruption:
             if interruption.failure.kind is AUTH_UNAVAILABLE:
                 raise FailureError(question.late) from None

@@ -39,6 +39,14 @@ def test_check_gets_what_the_caller_shows_and_what_is_asked() -> None:
     ]
 
 
+def test_client_says_nothing_about_what_is_asked_even_if_its_fields_are_passed() -> None:
+    """A check that gets X-Forwarded-Uri twice would choose one of them."""
+    rule = ForwardRule("sso", RULE.place, "sso:", fields=("X-Forwarded-Uri", "Cookie"))
+    request = a_request(target="/a", fields=[("x-forwarded-uri", "/public")])
+
+    assert [value for name, value in question_fields(rule, request) if name.lower() == "x-forwarded-uri"] == ["/a"]
+
+
 def test_caller_shows_something_if_one_of_the_fields_is_there() -> None:
     """Without any there is nothing to ask about, where anonymous callers are let in."""
     assert shown(RULE, a_request(fields=[("COOKIE", "")]))

@@ -45,3 +45,16 @@ def test_client_that_leaves_ends_the_question() -> None:
     with pytest.raises(Interruption) as caught:
         Inquiry(interrupts).ask(an_exchange(route=a_route()), Question(5.0, LATE, ask))
     assert caught.value.failure.kind is CLIENT_GONE
+
+
+def test_deadline_of_a_question_ends_with_a_no() -> None:
+    """What is told of it afterwards may take longer."""
+    interrupts = Interrupts(time.monotonic)
+
+    def ask() -> None:
+        raise FailureError(LATE)
+
+    with pytest.raises(FailureError):
+        Inquiry(interrupts).ask(an_exchange(route=a_route()), Question(0.02, LATE, ask))
+    gevent.sleep(0.06)
+    assert interrupts.failure is None
