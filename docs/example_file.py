@@ -20,12 +20,17 @@ from gateway.settings import (
     AdminSettings,
     AdminTlsSettings,
     AdminTokenSettings,
+    AuthSettings,
     BreakerSettings,
+    CallersSettings,
+    CertificateSettings,
     CompressionSettings,
     ConvertSettings,
     EndpointSettings,
     ForwardingSettings,
+    ForwardSettings,
     HealthSettings,
+    KeySettings,
     LimitsSettings,
     LogSettings,
     RetrySettings,
@@ -34,8 +39,10 @@ from gateway.settings import (
     ServerTlsSettings,
     Settings,
     TimeoutsSettings,
+    TokenSettings,
     UpstreamSettings,
     UpstreamTlsSettings,
+    UserSettings,
 )
 
 FILE = Path(__file__).parent.parent / "gateway.toml"
@@ -50,11 +57,14 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
     "[admin.tls]": (AdminTlsSettings, ("admin", "tls")),
     "[log]": (LogSettings, ("log",)),
     "[forwarding]": (ForwardingSettings, ("forwarding",)),
+    "[callers]": (CallersSettings, ("callers",)),
+    "[callers.keys.app]": (KeySettings, ("callers", "keys", "app")),
     "[defaults.timeouts]": (TimeoutsSettings, ("defaults", "timeouts")),
     "[defaults.limits]": (LimitsSettings, ("defaults", "limits")),
     "[defaults.retry]": (RetrySettings, ("defaults", "retry")),
     "[defaults.compression]": (CompressionSettings, ("defaults", "compression")),
     "[defaults.convert]": (ConvertSettings, ("defaults", "convert")),
+    "[defaults.auth]": (AuthSettings, ("defaults", "auth")),
     "[upstreams.openai]": (UpstreamSettings, ("upstreams", "openai")),
     "[upstreams.openai.breaker]": (BreakerSettings, ("upstreams", "openai", "breaker")),
     "[upstreams.openai.health]": (HealthSettings, ("upstreams", "openai", "health")),
@@ -63,8 +73,11 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
 }
 """What each marker stands for: a table, and where the file may have it."""
 
-IN_PLACE: tuple[type[Model], ...] = (EndpointSettings, AdminTokenSettings)
-"""Tables that the example of a setting shows: in one file a setting cannot have both of its forms."""
+IN_PLACE: tuple[type[Model], ...] = (
+    EndpointSettings, AdminTokenSettings, UserSettings, CertificateSettings, TokenSettings, ForwardSettings,
+)  # fmt: skip
+"""Tables that the example of a setting shows, for in one file a setting cannot have both of its forms; and those that
+need files of other people, which docs/callers.md shows."""
 
 _REGION = re.compile(r"^# --- more of (?P<table>.+) ---\n(?:.*\n)*?# --- end ---\n", re.M)
 

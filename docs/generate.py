@@ -74,6 +74,12 @@ ADVICE = {
     "expectation_failed": "`Expect` asks for something other than `100-continue`.",
     "fields_too_large": "Too many field lines, or one too long, or too much together: `[server] max_header_fields`,"
     " `max_header_size`, `max_headers_size`.",
+    "unauthenticated": "The route asks who calls ([`auth`](callers.md)), and what was shown is missing, wrong or"
+    " expired; the detail says which, `WWW-Authenticate` what can be shown.",
+    "forbidden": "The caller is known, but the route is not among those it may use, a scope is missing"
+    " (`auth.scopes`), or the external check said no.",
+    "auth_unavailable": "Who calls could not be found out: the issuer's keys could not be fetched, or the external"
+    " check did not answer as it should. Nobody is let in for that. The error log says why fetching failed.",
     "method_not_allowed": "The path has a route, but for other methods; `Allow` names them.",
     "coding_unsupported": "The request's `Transfer-Encoding` is something other than `chunked`.",
     "method_unsupported": "CONNECT is not served at all, TRACE only where a route names it.",

@@ -11,6 +11,7 @@ from functools import partial
 from gateway.admin import guard
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
+from gateway.callers import CallerDesk
 from gateway.downstream.accept import check
 from gateway.downstream.views import DataApp, Gate
 from gateway.exchange.exchange import Exchange
@@ -20,7 +21,7 @@ from gateway.exchange.route import GatewayPlan, HealthRule, Route, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Phases, Spine, phases
 from gateway.observe.line import LineLog
-from gateway.policy import ORDER, hedge, request_id, retry
+from gateway.policy import ORDER, callers, hedge, request_id, retry
 from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
@@ -56,6 +57,8 @@ class Applications:
         self._checks = HealthChecks()
         self._budgets = {name: Budget() for name in plan.upstreams}
         self._concurrency = Concurrency(time.monotonic)
+        self._desk = CallerDesk(time.monotonic, time.time)  # noqa: TID251 - when a key or token expires is a date
+        self._desk.adopt(plan.callers)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots, self.live, read_again)
@@ -75,6 +78,7 @@ class Applications:
             else Opener(upstream, wait_readable)
             for name, upstream in plan.upstreams.items()
         }
+        close_checks = self._desk.adopt(plan.callers)
         before, self._openers = self._openers, openers
         self._plan = plan
         self._endpoints = _endpoints(plan, self._endpoints)
@@ -84,11 +88,13 @@ class Applications:
         for name, opener in before.items():
             if openers.get(name) is not opener:
                 opener.close()
+        close_checks()
 
     def prune(self) -> None:
         """Close connections to upstreams that have been idle for too long. To be called every second or so."""
         for opener in self._openers.values():
             opener.prune()
+        self._desk.prune()
 
     def stop_checks(self) -> None:
         """Ask no endpoint for its health any more. To be called when the worker is about to leave."""
@@ -165,6 +171,7 @@ class Applications:
         remembering: dict[Callable[[Route], Hooks], Callable[[Route], Hooks]] = {
             retry.hooks: lambda route: retry.hooks(route, budget),
             hedge.hooks: lambda route: hedge.hooks(route, budget, endpoints.first_bytes),
+            callers.hooks: lambda route: callers.hooks(route, self._desk.reach()),
         }
         for build in ORDER:
             yield remembering.get(build, build)(route)

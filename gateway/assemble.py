@@ -9,6 +9,7 @@ from gateway.config.document import Document
 from gateway.config.load import Examined, examine, examine_text
 from gateway.config.problem import ConfigError, Problem, Severity, in_order, without_echoes
 from gateway.config.sources import Sources
+from gateway.exchange.callers import Callers
 from gateway.exchange.path import prefix_segments
 from gateway.exchange.route import Forwarding, GatewayPlan, Route, Share, TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
@@ -81,11 +82,12 @@ def _compile(settings: Settings, sources: Sources) -> GatewayPlan:
     upstreams = {name: _upstream(name, upstream, settings.defaults) for name, upstream in settings.upstreams.items()}
     hidden = frozenset(index for index in range(len(settings.routes)) if sources.hides(("routes", index, "path")))
     names = route_names(settings.routes, hidden)
+    callers = settings.callers.compiled()
     routes = (
-        _route(name, route, settings, upstreams[route.upstream], forwarding)
+        _route(name, route, settings, upstreams[route.upstream], forwarding, callers)
         for name, route in zip(names, settings.routes, strict=True)
     )
-    return GatewayPlan(tuple(routes), upstreams, forwarding, settings.admin.compiled())
+    return GatewayPlan(tuple(routes), upstreams, forwarding, settings.admin.compiled(), callers)
 
 
 def _digest(path: str) -> str:
@@ -113,7 +115,14 @@ def route_names(routes: tuple[RouteSettings, ...], hidden: frozenset[int] = froz
     return names
 
 
-def _route(name: str, route: RouteSettings, settings: Settings, upstream: Upstream, forwarding: Forwarding) -> Route:
+def _route(
+    name: str,
+    route: RouteSettings,
+    settings: Settings,
+    upstream: Upstream,
+    forwarding: Forwarding,
+    callers: Callers,
+) -> Route:
     layers = (route, settings.upstreams[route.upstream], settings.defaults)
     compiled: dict[str, Any] = {}
     for policy in Policies.model_fields:
@@ -131,6 +140,7 @@ def _route(name: str, route: RouteSettings, settings: Settings, upstream: Upstre
         strip_prefix=route.strip_prefix or "",
         rewrite=route.rewrite,
         forwarding=forwarding,
+        auth=nearest(*(layer.auth for layer in layers)).asked(callers),
         **compiled,
     )
 

@@ -20,6 +20,7 @@ from gateway.exchange.outcome import judge as judge_outcome
 from gateway.exchange.place import Place
 from gateway.exchange.problem import problem
 from gateway.exchange.promise import Promise
+from gateway.exchange.question import Question
 from gateway.exchange.target import Endpoint
 from gateway.policy.hooks import Hooks, Verdict
 
@@ -28,7 +29,7 @@ from gateway.policy.hooks import Hooks, Verdict
 class Phases:
     """The hooks of one route, sorted by phase."""
 
-    admit: tuple[Callable[[Exchange], Reply | None], ...]
+    admit: tuple[Callable[[Exchange], Reply | Question | None], ...]
     queue: tuple[Callable[[Exchange], Place | None], ...]
     prepare: tuple[Callable[[Exchange, Attempt], None], ...]
     judge: tuple[Callable[[Exchange, Attempt], Verdict], ...]
@@ -74,6 +75,15 @@ Wait = Callable[[Exchange, Place], None]
 """Returns when a place has become a turn; raises ``FailureError`` where it was lost."""
 
 
+Ask = Callable[[Exchange, Question], Question | None]
+"""Asks a question in the exchange's time; raises ``FailureError``. Returns a further one, or None."""
+
+
+def _without_asking(exchange: Exchange, question: Question) -> Question | None:
+    """Stand in for an `Ask` where nobody can be asked."""
+    raise FailureError(question.late)
+
+
 def _without_waiting(exchange: Exchange, place: Place) -> None:
     """Stand in for a `Wait` where nothing can wait."""
     raise FailureError(place.late(exchange.started))
@@ -103,17 +113,19 @@ class Spine:
         *,
         pause: Pause = lambda seconds: None,
         wait: Wait = _without_waiting,
+        ask: Ask = _without_asking,
         routed: Callable[[Exchange], None] = lambda exchange: None,
     ) -> Answer:
         """Return what to send: the upstream's reply, or our own about what went wrong.
 
-        ``pause`` is called between two attempts, ``wait`` where a slot has to be waited for, ``routed``
-        once before anything is waited for. Raises ``Abort`` if the client left; the reason is in ``exchange.failure``.
+        ``pause`` is called between two attempts, ``wait`` where a slot has to be waited for, ``ask`` where only I/O
+        can tell whether it may proceed, ``routed`` once before the upstream is waited for. Raises ``Abort`` if the
+        client left; the reason is in ``exchange.failure``.
         """
         try:
             self.accept(exchange)
             of_route = self._phases(exchange)
-            reply = admit(exchange, of_route)
+            reply = admit(exchange, of_route, ask)
             if reply is None:
                 routed(exchange)
                 queue(exchange, of_route, wait)
@@ -268,10 +280,12 @@ class Spine:
         return Answer(reply, None, iter(chunks))
 
 
-def admit(exchange: Exchange, of_route: Phases) -> Reply | None:
+def admit(exchange: Exchange, of_route: Phases, ask: Ask) -> Reply | None:
     """May it proceed, or can it be answered already?"""
     for hook in of_route.admit:
         reply = hook(exchange)
+        while isinstance(reply, Question):
+            reply = ask(exchange, reply)
         if reply is not None:
             exchange.at_finish(reply.chunks.close)
             return reply

@@ -37,6 +37,7 @@ def written_out(found: "Checked") -> Iterator[str]:
         yield from _table(f"[{name}]", of_table(table, (name,), sources))
         if (tls := getattr(table, "tls", None)) is not None:
             yield from _table(f"[{name}.tls]", of_table(tls, (name, "tls"), sources))
+    yield from _callers(found)
     yield from _policies(found, "defaults", (("defaults",),))
     for name, upstream in settings.upstreams.items():
         header = dotted(("upstreams", name))
@@ -52,6 +53,19 @@ def written_out(found: "Checked") -> Iterator[str]:
             "[[routes]]", _named(of_table(route, ("routes", index), sources), found.plan.routes[index].name)
         )
         yield from _policies(found, "routes", layers_of_route(settings, index))
+
+
+def _callers(found: "Checked") -> Iterator[str]:
+    from gateway.config.problem import dotted
+    from gateway.settings.effective import of_table
+
+    callers, sources = found.settings.callers, found.sources
+    plain = (each for each in of_table(callers, ("callers",), sources) if each.name.startswith("key_"))
+    yield from _table("[callers]", plain)
+    for kind in ("keys", "users", "certificates", "jwt", "forward_auth"):
+        for name, table in getattr(callers, kind).items():
+            path = ("callers", kind, name)
+            yield from _table(f"[{dotted(path)}]", of_table(table, path, sources))
 
 
 def _policies(found: "Checked", header: str, layers: tuple[tuple[str | int, ...], ...]) -> Iterator[str]:

@@ -66,7 +66,8 @@ class Explanation:
     """One exchange that has its route, taken through the phases without any I/O."""
 
     def __init__(self, found: "Checked", exchange: "Exchange") -> None:
-        from gateway.policy import ORDER
+        from gateway.policy import ORDER, callers
+        from gateway.policy.callers import Reach
         from gateway.policy.concurrency import Concurrency
         from gateway.policy.hooks import Hooks
 
@@ -75,7 +76,12 @@ class Explanation:
         self.exchange = exchange
         self.route = exchange.route
         self.index = next(at for at, route in enumerate(found.plan.routes) if route is exchange.route)
-        self.hooks = [(build.__module__, build(exchange.route)) for build in ORDER]
+        # Nobody is asked, so that callers who can only be known by asking are neither let in nor refused here.
+        reach = Reach(wall_clock=time.time)  # noqa: TID251 - when a key expires is a date
+        self.hooks = [
+            (build.__module__, callers.hooks(self.route, reach) if build is callers.hooks else build(self.route))
+            for build in ORDER
+        ]
         concurrency = Concurrency(time.monotonic)
         concurrency.adopt(found.plan)
         limits = concurrency.hooks(exchange.route)  # One of each limit; what one of them does, the policy does.

@@ -8,6 +8,7 @@ from gateway.cli.config import config
 from gateway.cli.demo import demo
 from gateway.cli.explain import explain
 from gateway.cli.init import init
+from gateway.cli.key import key
 from gateway.cli.proxy import proxy
 from gateway.cli.reload import reload
 from gateway.cli.routes import routes
@@ -21,5 +22,5 @@ def cli() -> None:
     """slowgate: the streaming gateway for slow upstream APIs."""
 
 
-for command in (serve_command, reload, check, config, routes, explain, schema, init, proxy, demo):
+for command in (serve_command, reload, check, config, routes, explain, schema, init, key, proxy, demo):
     cli.add_command(command)

@@ -27,5 +27,7 @@ def _digest(text: str) -> str:
 
 
 DIGEST_KIND = Kind("SHA-256 digest")
+DIGESTS_KIND = Kind("SHA-256 or array of them")
+"""Of fields that are never shown, lest somebody wrote the secret itself; a digest may lie open all the same."""
 Digest = Annotated[str, AfterValidator(_digest), DIGEST_KIND]
 """A digest, in lower case. Give its field the mark `NEVER_SHOWN`."""

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.config.digests import DIGEST_KIND, is_digest
+from gateway.config.digests import DIGEST_KIND, DIGESTS_KIND, is_digest
 from gateway.config.document import Document
 from gateway.config.files import KEY_KIND, PEM_BEGINS
 from gateway.config.model import is_secret, kind_at, secret_keys, sounds_secret
@@ -175,9 +175,8 @@ def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, 
     """Return a problem for the first secret that is written out in a file that every user of the machine can read."""
     for path in paths:
         text = _value_at(document.data, path)
-        kind = kind_at(document.model, path)
-        is_name = kind == KEY_KIND and not text.lstrip().startswith(PEM_BEGINS)
-        if is_secret(document.model, path) and not is_name and not (kind == DIGEST_KIND and is_digest(text)):
+        is_name = kind_at(document.model, path) == KEY_KIND and not text.lstrip().startswith(PEM_BEGINS)
+        if is_secret(document.model, path) and not is_name and not _is_digest(document, path, text):
             message = (
                 "every user of this machine can read this file, which holds a secret;"
                 ' let only its owner and group read it, or write "${env:NAME}" or "${file:PATH}"'
@@ -186,6 +185,11 @@ def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, 
             if without_echoes(found, known):
                 return found
     return []
+
+
+def _is_digest(document: Document, path: KeyPath, text: str) -> bool:
+    field = path[:-1] if isinstance(path[-1], int) else path
+    return kind_at(document.model, field) in (DIGEST_KIND, DIGESTS_KIND) and is_digest(text)
 
 
 def _value_at(data: Any, path: KeyPath) -> str:

@@ -24,6 +24,7 @@ from gateway.exchange.route import Forwarding, Timeouts
 from gateway.lifecycle import Spine
 from gateway.policy.watching import watched
 from gateway.relay.client_watch import ClientWatch
+from gateway.relay.inquiry import Inquiry
 from gateway.relay.interrupts import Interrupts
 from gateway.relay.leaving import Leaving
 from gateway.relay.live import Live
@@ -58,6 +59,7 @@ class Gate:
         clock = time.monotonic
         exchange = exchange_of(environ, self.forwarding, clock())
         flask.g.exchange = exchange
+        exchange.peer_certificate = getattr(environ["gunicorn.socket"], "getpeercert", None)
         interrupts = Interrupts(clock)
         leaving = Leaving(exchange, interrupts, clock, environ["gateway.hang_up"])
         finish = self._finish(interrupts, leaving)
@@ -72,6 +74,7 @@ class Gate:
                 pause=leaving.pause,
                 wait=Turn(interrupts, clock).wait,
                 routed=lambda exchange: keep_alive(self.spine, exchange, environ, interrupts),
+                ask=Inquiry(interrupts).ask,
             )
             body = relay(exchange, answer.first, leaving.relayed(answer.first, answer.rest), interrupts, clock)
             return ExactResponse(answer.reply.head, Stream(exchange, stream_with_context(body), finish))

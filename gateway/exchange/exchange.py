@@ -1,8 +1,8 @@
 """The exchange: one downstream request and all that becomes of it, handed from phase to phase."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import Failure
@@ -33,6 +33,8 @@ class Exchange:
     route: "Route | None" = None
     identity: Identity | None = None
     """Who asks; None where the route does not ask."""
+    peer_certificate: Callable[[], Mapping[str, Any] | None] | None = None
+    """Reads the client's certificate as ``ssl`` has it; None for a connection without TLS."""
     attempts: list[Attempt] = field(default_factory=list)
     reply: Reply | None = None
     failure: Failure | None = None

@@ -88,6 +88,8 @@ BODY_TOO_LARGE = Kind("body_too_large", _DOWN, 413, "http_request_error", "Reque
 TARGET_TOO_LONG = Kind("target_too_long", _DOWN, 414, "http_request_error", "Request line too long")
 EXPECTATION_FAILED = Kind("expectation_failed", _DOWN, 417, "http_request_error", "Expectation failed")
 FIELDS_TOO_LARGE = Kind("fields_too_large", _DOWN, 431, "http_request_error", "Request header fields too large")
+UNAUTHENTICATED = Kind("unauthenticated", _DOWN, 401, "http_request_denied", "Not authenticated")
+FORBIDDEN = Kind("forbidden", _DOWN, 403, "http_request_denied", "Not allowed")
 METHOD_NOT_ALLOWED = Kind("method_not_allowed", _DOWN, 405, "http_request_denied", "Method not allowed")
 CODING_UNSUPPORTED = Kind("coding_unsupported", _DOWN, 501, "http_request_error", "Transfer coding not supported")
 METHOD_UNSUPPORTED = Kind("method_unsupported", _DOWN, 501, "http_request_denied", "Method not supported")
@@ -100,6 +102,9 @@ DRAINING = Kind("draining", _GATE, 503, "proxy_internal_response", "Shutting dow
 OVERLOADED = Kind("overloaded", _GATE, 503, "connection_limit_reached", "Overloaded", retry_after_seconds=1)
 QUEUE_FULL = Kind("queue_full", _GATE, 503, "connection_limit_reached", "Too many requests wait already")
 QUEUE_TIMEOUT = Kind("queue_timeout", _GATE, 503, "connection_limit_reached", "Waited too long for a turn")
+AUTH_UNAVAILABLE = Kind(
+    "auth_unavailable", _GATE, 503, "proxy_internal_response", "Caller could not be checked", retry_after_seconds=5
+)
 TOTAL_TIMEOUT = Kind("total_timeout", _GATE, 504, "http_response_timeout", "The exchange took too long")
 DRAINED = Kind("drained", _GATE, 503, "proxy_internal_response", "Ended by shutdown", retry_after_seconds=1)
 SUPERSEDED = Kind("superseded", _GATE, None, "", "Another attempt was faster")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from gateway.exchange.access import Access
+from gateway.exchange.callers import Auth, Callers
 from gateway.exchange.peers import AddressRule, Networks, Peers
 from gateway.exchange.target import Endpoint
 
@@ -297,6 +298,8 @@ class Route:
     """The same for those that go down."""
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
+    auth: Auth | None = None
+    """What its callers must show; None where nobody is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,3 +311,4 @@ class GatewayPlan:
     forwarding: Forwarding
     admin: Access = field(default_factory=Access)
     """Who may do what on the admin listener."""
+    callers: Callers = field(default_factory=Callers)

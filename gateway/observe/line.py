@@ -80,6 +80,8 @@ def line(exchange: Exchange, now_iso: str) -> Record:
         "attempts": len(exchange.attempts),
         "retried": ",".join(map(_end, exchange.attempts[:-1])) or None,
         "not_retried": exchange.not_retried,
+        "principal": exchange.identity.principal if exchange.identity else None,
+        "auth": exchange.identity.method if exchange.identity else None,
         "peer": exchange.request.peer,
     }
     if exchange.plain_bytes is not None:
@@ -148,6 +150,8 @@ def as_text(record: Record) -> str:
         parts.append(f"{record['attempts']} attempts (after {record['retried']})")
     if "hedged" in record:
         parts.append(f"hedge {record['hedged']}")
+    if record["principal"] is not None:
+        parts.append(f"by={_shown(record['principal'])}")
     parts.append(f"id={_shown(record['id'])}")
     if "upstream_request_id" in record:
         parts.append(f"upstream_id={_shown(record['upstream_request_id'])}")

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from gateway.exchange.route import Route
 from gateway.policy import (
     addresses,
+    caller_credential,
+    callers,
     compression,
     convert,
     cors,
@@ -28,9 +30,11 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     safe_target.hooks,  # first: nothing else should look at a target that lies about where it leads
     addresses.hooks,  # before anybody is asked who they are: from there nobody may even try
     cors.hooks,  # before authentication: a preflight has no credentials
+    callers.hooks,  # before anything is told, spent or counted: strangers learn nothing but that they are
     request_limits.hooks,  # refuses by the announcement alone, before anything is spent on the request
     host.hooks,  # the first line of the head that goes up
     target.hooks,  # after the endpoint is known; does not look at fields
+    caller_credential.hooks,  # after the target is known, before anybody adds fields of their own
     forwarding.hooks,  # tells the upstream about the client as it really came, after Host was replaced
     header_rules.hooks,  # the operator's last word, after what is said of the way; the id behind it stays
     plain_coding.hooks,  # after the rules, which could bring a coding back; what the gateway reads must be readable

@@ -8,6 +8,7 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.message import Chunks, Reply, ReplyHead
 from gateway.exchange.place import Place
+from gateway.exchange.question import Question
 
 
 class Verdict(Enum):
@@ -26,8 +27,8 @@ class Hooks:
     A hook does no I/O. It refuses by raising ``FailureError``.
     """
 
-    admit: Callable[[Exchange], Reply | None] | None = None
-    """May it proceed? A reply answers it here and now."""
+    admit: Callable[[Exchange], Reply | Question | None] | None = None
+    """May it proceed? A reply answers it here and now; a question is asked before the next policy is."""
     queue: Callable[[Exchange], Place | None] | None = None
     """Must it wait for its turn? Returns its place in the queue; None where its turn has come already."""
     prepare: Callable[[Exchange, Attempt], None] | None = None

@@ -21,7 +21,8 @@ from gateway.server.request import Limits
 from gateway.server.tls import server_context
 
 if TYPE_CHECKING:
-    from gateway.settings import ServerTlsSettings, Settings
+    from gateway.settings import Settings
+    from gateway.settings.server import ListenerTlsSettings
 
 _RELOAD_SECONDS = 10.0
 """How long whoever asks for a reload waits for what came of it."""
@@ -154,5 +155,8 @@ def _line_log(settings: "Settings") -> LineLog:
     return LineLog(settings.log.format, logging.getLogger("gateway.exchange"))
 
 
-def _tls(tls: "ServerTlsSettings | None") -> ssl.SSLContext | None:
-    return None if tls is None else server_context(tls.certificate, tls.key, tls.client_ca)
+def _tls(tls: "ListenerTlsSettings | None") -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    optional = getattr(tls, "client_certificates", "required") == "optional"  # The admin side has no routes to ask.
+    return server_context(tls.certificate, tls.key, tls.client_ca, optional_certificates=optional)

@@ -10,7 +10,12 @@ from gateway.config.model import Model
 from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
 from gateway.policy.addresses import AddressesSettings
+from gateway.policy.auth import AuthSettings
 from gateway.policy.breaker import BreakerSettings
+from gateway.policy.caller_certificates import CertificateSettings
+from gateway.policy.caller_forward import ForwardSettings
+from gateway.policy.caller_jwt import TokenSettings
+from gateway.policy.caller_keys import KeySettings, UserSettings
 from gateway.policy.compression import CompressionSettings
 from gateway.policy.convert import ConvertSettings
 from gateway.policy.cors import CorsSettings
@@ -21,6 +26,7 @@ from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
 from gateway.settings.admin import AdminSettings, AdminTlsSettings, AdminTokenSettings
+from gateway.settings.callers import CallersSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
 from gateway.settings.server import LogSettings, ServerSettings, ServerTlsSettings
@@ -41,6 +47,8 @@ class Settings(Model):
     """What is logged, and how. Table."""
     forwarding: ForwardingSettings = Field(default_factory=ForwardingSettings)
     """What upstreams are told about clients, and who may speak for them. Table."""
+    callers: CallersSettings = Field(default_factory=CallersSettings)
+    """Who may call, and how callers show who they are. Routes ask with `auth`. Table."""
     defaults: DefaultsSettings = Field(default_factory=DefaultsSettings)
     """Policy values for all routes, where neither the route nor its upstream says otherwise. Table."""
     upstreams: dict[Name, UpstreamSettings] = Field(default_factory=dict)
@@ -54,14 +62,19 @@ __all__ = [
     "AdminSettings",
     "AdminTlsSettings",
     "AdminTokenSettings",
+    "AuthSettings",
     "BreakerSettings",
+    "CallersSettings",
+    "CertificateSettings",
     "CompressionSettings",
     "ConvertSettings",
     "CorsSettings",
     "DefaultsSettings",
     "EndpointSettings",
+    "ForwardSettings",
     "ForwardingSettings",
     "HealthSettings",
+    "KeySettings",
     "LimitsSettings",
     "LogSettings",
     "Policies",
@@ -73,6 +86,8 @@ __all__ = [
     "ServerTlsSettings",
     "Settings",
     "TimeoutsSettings",
+    "TokenSettings",
     "UpstreamSettings",
     "UpstreamTlsSettings",
+    "UserSettings",
 ]

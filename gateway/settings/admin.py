@@ -12,7 +12,7 @@ from gateway.config.secrets import Secret
 from gateway.exchange.access import Access, AdminToken
 from gateway.grammar.addresses import HostText, ListenOrOff, parse_listen
 from gateway.grammar.tokens import Name
-from gateway.settings.server import ServerTlsSettings
+from gateway.settings.server import ListenerTlsSettings
 
 _SHORTEST_TOKEN = 16
 _EXAMPLE = "631e0401ff2a0ef2a2bb6b360934994b026e29cb17be1c4938aed8a389fd0d01"
@@ -58,7 +58,7 @@ class AdminTokenSettings(Model):
         return AdminToken(self.name, digest, frozenset(self.rights))
 
 
-class AdminTlsSettings(ServerTlsSettings):
+class AdminTlsSettings(ListenerTlsSettings):
     """TLS on the admin listener. With `client_ca` every client must show a certificate, and may read with it."""
 
     control: tuple[str, ...] = Field(default=(), examples=[["deploy.example.com"]])

@@ -15,6 +15,7 @@ from gateway.grammar.addresses import parse_listen, parse_network
 from gateway.settings import (
     Settings,
     admin_checks,
+    caller_checks,
     compression_checks,
     convert_checks,
     hedge_checks,
@@ -177,8 +178,14 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     admin_checks.admin_tokens_are_whole,
     admin_checks.admin_settings_can_act,
     _trusted_peers_can_be_met,
+    caller_checks.ways_lead_somewhere,
+    caller_checks.callers_are_told_apart,
+    caller_checks.tokens_are_pinned,
+    caller_checks.places_can_be_trusted,
+    caller_checks.scopes_can_be_had,
 )
 _CHECKS_OF_WHOLE: tuple[Callable[[Settings, Sources], Problems], ...] = (
     route_checks.there_are_routes,
+    caller_checks.callers_are_asked_for,
     _upstreams_are_used,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from gateway.config.model import Model, models_in
 from gateway.config.positions import Path
@@ -76,9 +76,16 @@ def _called(layer: Path) -> str:
 def _dumped(table: Model) -> dict[str, Any]:
     """Return the values of ``table`` as a file would have them, without the tables in it."""
     plain = {
-        name for name, field in type(table).model_fields.items() if next(models_in(field.annotation), None) is None
+        name
+        for name, field in type(table).model_fields.items()
+        if next(models_in(field.annotation), None) is None and not _of_tables(field.annotation)
     }
     return table.model_dump(include=plain)
+
+
+def _of_tables(annotation: Any) -> bool:
+    """Say whether ``annotation`` is one of tables by name."""
+    return get_origin(annotation) is dict and next(models_in(get_args(annotation)[1]), None) is not None
 
 
 def _shown(value: Any, path: Path, sources: Sources) -> str | None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from gateway.config.model import Model
 from gateway.policy.addresses import AddressesSettings
+from gateway.policy.auth import AuthSettings
 from gateway.policy.compression import CompressionSettings
 from gateway.policy.convert import ConvertSettings
 from gateway.policy.cors import CorsSettings
@@ -70,6 +71,8 @@ class Policies(Model):
         default_factory=ResponseHeadersSettings, examples=[{"remove": ["Server", "X-Powered-By"]}]
     )
     """What becomes of an answer's fields on their way down. Table; keys left out are inherited."""
+    auth: AuthSettings = Field(default_factory=AuthSettings, examples=[{"any": ["keys"], "scopes": ["read"]}])
+    """Who may use it. Table; keys left out are inherited."""
 
 
 def nearest(*layers: M) -> M:

@@ -22,8 +22,8 @@ def _between(smallest: int, largest: int, words: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-class ServerTlsSettings(Model):
-    """TLS on the gateway's own listeners."""
+class ListenerTlsSettings(Model):
+    """TLS on one kind of the gateway's own listeners."""
 
     certificate: ReadableFile = Field(examples=["tls/server.pem"])
     """PEM file with the certificate and the intermediate ones after it. Path, relative to this file; required."""
@@ -33,6 +33,14 @@ class ServerTlsSettings(Model):
     client_ca: ReadableFile | None = Field(default=None, examples=["tls/clients.pem"])
     """PEM file with the authorities that clients' certificates must come from; clients without one are refused.
     Path, relative to this file. Default none: clients need no certificate."""
+
+
+class ServerTlsSettings(ListenerTlsSettings):
+    """TLS on the gateway's own listeners."""
+
+    client_certificates: Literal["required", "optional"] = "required"
+    """What becomes of clients without a certificate where there is a `client_ca`: "required" refuses them at the
+    handshake, "optional" leaves it to the routes, whose `auth` has "mtls" or not. Default "required"."""
 
 
 class ServerSettings(Model):

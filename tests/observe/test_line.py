@@ -63,6 +63,8 @@ def test_ended_exchange_is_told_completely() -> None:
         "attempts": 1,
         "retried": None,
         "not_retried": None,
+        "principal": None,
+        "auth": None,
         "peer": "192.0.2.7",
     }
 

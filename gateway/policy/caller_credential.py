@@ -1,0 +1,75 @@
+"""What callers show ends here: keys, tokens and passwords are taken off before anything goes to an upstream."""
+
+from collections.abc import Callable
+
+from gateway.exchange.attempt import Attempt
+from gateway.exchange.callers import BASIC, FORWARD, JWT, KEYS, Auth
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.fields import remove_field, set_field
+from gateway.exchange.message import Fields
+from gateway.exchange.route import Route
+from gateway.policy.caller_jwt import looks_like_one
+from gateway.policy.caller_keys import known_key, without_parameter
+from gateway.policy.hooks import Hooks
+
+ACTS_ON = ("auth.pass_credential",)
+"""The settings that decide what it does, as a route sees them."""
+
+
+def hooks(route: Route) -> Hooks:
+    """Take off what any of the route's ways reads, whichever of them told who asks; add what a check has to say."""
+    auth = route.auth
+    if auth is None:
+        return Hooks()
+    rules = [auth.callers.forwards[name] for way, name in auth.ways if way == FORWARD]
+    copied = tuple(dict.fromkeys(name for rule in rules for name in rule.copy))
+    shown = frozenset() if auth.pass_credential else frozenset(name.lower() for rule in rules for name in rule.fields)
+    take_off = _nothing if auth.pass_credential else _taker(auth)
+    if auth.pass_credential and not copied:
+        return Hooks()
+
+    def prepare(exchange: Exchange, attempt: Attempt) -> None:
+        if attempt.fields is None:
+            return
+        take_off(attempt)
+        if shown:
+            attempt.fields[:] = [line for line in attempt.fields if line[0].lower() not in shown]
+        for name in copied:
+            remove_field(attempt.fields, name)  # Also where nobody was asked: a client must not say it for itself.
+            identity = exchange.identity
+            value = identity.claims.get(name) if identity is not None and identity.method == "forward_auth" else None
+            if isinstance(value, str):
+                set_field(attempt.fields, name, value)
+
+    return Hooks(prepare=prepare)
+
+
+def _nothing(attempt: Attempt) -> None:
+    """Leave everything."""
+
+
+def _taker(auth: Auth) -> Callable[[Attempt], None]:
+    callers, header = auth.callers, auth.callers.key_header.lower()
+    keys, tokens, basic = auth.has(KEYS), auth.has(JWT), auth.has(BASIC)
+
+    def own(line: tuple[str, str]) -> bool:
+        name = line[0].lower()
+        if name == header:
+            return keys
+        if name != "authorization":
+            return False
+        scheme, _, rest = line[1].partition(" ")
+        text = rest.strip(" ")
+        if scheme.lower() == "basic":
+            return basic
+        if scheme.lower() != "bearer":
+            return False
+        return (tokens and looks_like_one(text)) or (keys and known_key(callers, text) is not None)
+
+    def take_off(attempt: Attempt) -> None:
+        fields: Fields = attempt.fields if attempt.fields is not None else []
+        fields[:] = [line for line in fields if not own(line)]
+        if keys and callers.key_query is not None:
+            attempt.target = without_parameter(attempt.target, callers.key_query)
+
+    return take_off
