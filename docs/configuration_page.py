@@ -7,16 +7,21 @@ from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
+    BasicSettings,
     BreakerSettings,
+    CredentialsSettings,
     EndpointSettings,
     ForwardingSettings,
     HealthSettings,
+    HmacSettings,
     LogSettings,
+    OAuth2Settings,
     Policies,
     RouteSettings,
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    SigV4Settings,
     UpstreamSettings,
     UpstreamTlsSettings,
 )
@@ -104,6 +109,11 @@ TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("[upstreams.NAME.endpoints]", EndpointSettings),
     ("[upstreams.NAME.breaker]", BreakerSettings),
     ("[upstreams.NAME.health]", HealthSettings),
+    ("[upstreams.NAME.credentials]", CredentialsSettings),
+    ("[upstreams.NAME.credentials.basic]", BasicSettings),
+    ("[upstreams.NAME.credentials.oauth2]", OAuth2Settings),
+    ("[upstreams.NAME.credentials.sigv4]", SigV4Settings),
+    ("[upstreams.NAME.credentials.hmac]", HmacSettings),
     ("[upstreams.NAME.tls]", UpstreamTlsSettings),
     ("[[routes]]", RouteSettings),
 )

@@ -17,17 +17,22 @@ from docs.model import Setting, settings_of
 from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
+    BasicSettings,
     BreakerSettings,
+    CredentialsSettings,
     EndpointSettings,
     ForwardingSettings,
     HealthSettings,
+    HmacSettings,
     LimitsSettings,
     LogSettings,
+    OAuth2Settings,
     RetrySettings,
     RouteSettings,
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    SigV4Settings,
     TimeoutsSettings,
     UpstreamSettings,
     UpstreamTlsSettings,
@@ -54,7 +59,14 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
 }
 """What each marker stands for: a table, and where the file may have it."""
 
-IN_PLACE: tuple[type[Model], ...] = (EndpointSettings,)
+IN_PLACE: tuple[type[Model], ...] = (
+    EndpointSettings,
+    CredentialsSettings,
+    BasicSettings,
+    OAuth2Settings,
+    SigV4Settings,
+    HmacSettings,
+)
 """Tables that the example of a setting shows: in one file a setting cannot have both of its forms."""
 
 _REGION = re.compile(r"^# --- more of (?P<table>.+) ---\n(?:.*\n)*?# --- end ---\n", re.M)

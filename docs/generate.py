@@ -60,7 +60,8 @@ ADVICE = {
     "upload_timeout": "The client sent nothing of its body for `timeouts.upload`.",
     "upload_rate_timeout": "The client sent less of its body than `timeouts.min_rate` asks for.",
     "head_timeout": "The client did not finish the head of its request within `[server] head_timeout`.",
-    "body_too_large": "The body is larger than `limits.max_request_body`; chunked bodies are counted as they come.",
+    "body_too_large": "The body is larger than `limits.max_request_body`; chunked bodies are counted as they come. Or"
+    " it must be signed for the upstream, and is larger than `max_body` of its `credentials`.",
     "target_too_long": "The request line is longer than `[server] max_request_line`.",
     "expectation_failed": "`Expect` asks for something other than `100-continue`.",
     "fields_too_large": "Too many field lines, or one too long: `[server] max_header_fields`, `max_header_size`.",
@@ -71,6 +72,8 @@ ADVICE = {
     "client_gone": "The client closed its connection, in whatever phase; its upstream connection was closed too. No"
     " reply is sent, for nobody would read it.",
     "client_stalled": "The client took nothing of what was ready for it for `timeouts.write`; it was reset.",
+    "credentials_missing": "The route gives each caller its own upstream credentials, and has none for this one: see"
+    " `credentials.by_principal`.",
     "no_route": "No route matches path and host. `gateway routes METHOD PATH` tells why.",
     "draining": "The gateway is shutting down and takes no new requests. Send it elsewhere.",
     "overloaded": "The worker has `[server] max_connections` connections open already.",
@@ -82,6 +85,8 @@ ADVICE = {
     "total_timeout": "The exchange took longer than the route's `timeouts.total`.",
     "drained": "The stream still ran when `[server] drain_timeout` was over.",
     "internal": "A defect of the gateway. The error log has the traceback; please report it.",
+    "credentials_unavailable": "No token could be fetched for the upstream; the detail says what the token endpoint"
+    " did. The upstream was not asked. See [Upstream credentials](credentials.md).",
     "dns_failed": "The endpoint's name could not be resolved. Check the name and the resolver.",
     "connect_refused": "Nothing listens at the endpoint's port.",
     "connect_failed": "The endpoint cannot be reached: no way to its network, or no such socket file.",

@@ -38,6 +38,10 @@ class Opener(Protocol):
         """Connect, send, read the head; raise ``FailureError``."""
 
 
+def _incomplete(exchange: Exchange, attempt: Attempt) -> None:
+    """Stand in where no route has such credentials; the transport sends nothing that lacks one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What the view needs, handed in by `gateway.app`."""
@@ -47,6 +51,8 @@ class Gate:
     openers: Mapping[str, Opener]
     """By upstream name."""
     live: Live
+    complete: Callable[[Exchange, Attempt], None] = _incomplete
+    """Completes an attempt's credential; may wait."""
 
     def relay(self) -> flask.Response:
         """Answer one request: from the question asked to the last octet of the reply."""
@@ -100,6 +106,8 @@ class Gate:
             assert exchange.route is not None
             timeouts: Timeouts = exchange.route.timeouts
             interrupts.limit_total(timeouts.total)
+            if attempt.credential is not None:
+                self.complete(exchange, attempt)
             watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
             reply = self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
             watched(exchange, reply, time.monotonic)

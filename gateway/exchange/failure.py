@@ -87,6 +87,7 @@ VERSION_UNSUPPORTED = Kind("version_unsupported", _DOWN, 505, "http_request_erro
 CLIENT_GONE = Kind("client_gone", _DOWN, None, "", "The client left")
 CLIENT_STALLED = Kind("client_stalled", _DOWN, None, "", "The client stopped reading")
 
+CREDENTIALS_MISSING = Kind("credentials_missing", _GATE, 403, "http_request_denied", "No credentials for who asks")
 NO_ROUTE = Kind("no_route", _GATE, 404, "destination_not_found", "No route")
 DRAINING = Kind("draining", _GATE, 503, "proxy_internal_response", "Shutting down", retry_after_seconds=1)
 OVERLOADED = Kind("overloaded", _GATE, 503, "connection_limit_reached", "Overloaded", retry_after_seconds=1)
@@ -96,6 +97,9 @@ TOTAL_TIMEOUT = Kind("total_timeout", _GATE, 504, "http_response_timeout", "The 
 DRAINED = Kind("drained", _GATE, 503, "proxy_internal_response", "Ended by shutdown", retry_after_seconds=1)
 INTERNAL = Kind("internal", _GATE, 500, "proxy_internal_error", "Internal error")
 
+CREDENTIALS_UNAVAILABLE = Kind(
+    "credentials_unavailable", _UP, 503, "destination_unavailable", "Upstream credentials not available", unsent=True
+)
 DNS_FAILED = Kind("dns_failed", _UP, 502, "dns_error", "Upstream name not resolved", unsent=True)
 CONNECT_REFUSED = Kind("connect_refused", _UP, 502, "connection_refused", "Upstream refused to connect", unsent=True)
 CONNECT_FAILED = Kind("connect_failed", _UP, 502, "destination_ip_unroutable", "Upstream not reachable", unsent=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from gateway.exchange.credential import Credentials
 from gateway.exchange.target import Endpoint
 
 
@@ -98,6 +99,14 @@ class TlsToUpstream:
     """Of the bundle's content: another one makes this another upstream, whose connections are verified anew."""
     verify: bool = True
     server_name: str | None = None
+    certificate: str | None = None
+    """Path of the PEM file that the gateway shows to the endpoint; None where it shows none."""
+    key: str | None = field(default=None, repr=False)
+    """Path of its key, or the PEM text; None where the key stands in the file of the certificate."""
+    certificate_digest: str = ""
+    """Of the certificate's and the key's content, as ``ca_digest``."""
+    min_version: str = "1.2"
+    """``1.2`` or ``1.3``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +216,8 @@ class Route:
     stream: Stream = field(default_factory=Stream)
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
+    credentials: tuple[Credentials | None, ...] = ()
+    """In the order of the upstream's endpoints; empty where none has any."""
 
 
 @dataclass(frozen=True, slots=True)

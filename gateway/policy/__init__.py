@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from gateway.exchange.route import Route
 from gateway.policy import (
+    credentials,
     forwarding,
     fresh_connection,
     host,
@@ -22,6 +23,7 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     target.hooks,  # after the endpoint is known; does not look at fields
     forwarding.hooks,  # tells the upstream about the client as it really came, after Host was replaced
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
+    credentials.hooks,  # behind all that change the head: it signs what goes up, and a client's line must not follow
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
 )

@@ -10,6 +10,13 @@ from gateway.config.model import Model
 from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
 from gateway.policy.breaker import BreakerSettings
+from gateway.policy.credential_settings import (
+    BasicSettings,
+    CredentialsSettings,
+    HmacSettings,
+    OAuth2Settings,
+    SigV4Settings,
+)
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.health import HealthSettings
 from gateway.policy.request_limits import LimitsSettings
@@ -45,19 +52,24 @@ class Settings(Model):
 
 __all__ = [
     "AdminSettings",
+    "BasicSettings",
     "BreakerSettings",
+    "CredentialsSettings",
     "DefaultsSettings",
     "EndpointSettings",
     "ForwardingSettings",
     "HealthSettings",
+    "HmacSettings",
     "LimitsSettings",
     "LogSettings",
+    "OAuth2Settings",
     "Policies",
     "RetrySettings",
     "RouteSettings",
     "ServerSettings",
     "ServerTlsSettings",
     "Settings",
+    "SigV4Settings",
     "TimeoutsSettings",
     "UpstreamSettings",
     "UpstreamTlsSettings",

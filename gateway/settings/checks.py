@@ -12,7 +12,7 @@ from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
-from gateway.settings import Settings, limit_checks, retry_checks, route_checks, upstream_checks
+from gateway.settings import Settings, credential_checks, limit_checks, retry_checks, route_checks, upstream_checks
 from gateway.settings.tls_files import authorities_fault, certificate_fault, readable_by_all
 
 Problems = Iterator[Problem]
@@ -148,6 +148,11 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     upstream_checks.breakers_can_grow,
     upstream_checks.workers_know_for_themselves,
     _upstream_tls_can_act,
+    credential_checks.credentials_agree,
+    credential_checks.credentials_can_act,
+    credential_checks.credentials_are_not_told_to_all,
+    credential_checks.tokens_can_be_fetched,
+    credential_checks.upstream_certificates_fit,
     _idle_connections_can_be_kept,
     _server_tls_files_fit,
     _listeners_are_apart,
