@@ -1,7 +1,8 @@
 """AWS Signature Version 4 over a request exactly as it is sent. Pure.
 
 The rules are those of "Create a signed AWS API request" in the IAM User Guide. Nothing of the request is rewritten:
-what is signed is the form that AWS makes of the octets it receives.
+what is signed is the form that AWS makes of the octets it receives. The SDK's own signer would quote paths anew and
+weighs more than the gateway.
 """
 
 import hashlib
