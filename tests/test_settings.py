@@ -46,18 +46,24 @@ def test_all_tables_are_reached() -> None:
     """The tests below see every table of the file."""
     assert {model.__name__ for model in MODELS} == {
         "AdminSettings",
+        "BasicSettings",
         "BreakerSettings",
+        "CredentialSettings",
+        "CredentialsSettings",
         "DefaultsSettings",
         "EndpointSettings",
         "ForwardingSettings",
         "HealthSettings",
+        "HmacSettings",
         "LimitsSettings",
         "LogSettings",
+        "OAuth2Settings",
         "RetrySettings",
         "RouteSettings",
         "ServerSettings",
         "ServerTlsSettings",
         "Settings",
+        "SigV4Settings",
         "TimeoutsSettings",
         "UpstreamSettings",
         "UpstreamTlsSettings",
@@ -152,12 +158,14 @@ def test_the_example_at_the_top_of_the_repository_loads() -> None:
     assert [each.url for each in settings.upstreams["demo"].endpoints] == ["http://127.0.0.1:9000"]
 
 
-def test_the_commented_lines_of_the_example_load_too(tmp_path: Path) -> None:
+def test_the_commented_lines_of_the_example_load_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever takes the # away gets a file that works."""
     text = re.sub(r"^#(?=[a-z_]+ = |\[)", "", (ROOT / "gateway.toml").read_text(), flags=re.M)
     (tmp_path / "tls").mkdir()
-    for name in ("server.pem", "server.key", "clients.pem", "private-ca.pem"):
+    for name in ("server.pem", "server.key", "clients.pem", "private-ca.pem", "gateway.pem", "gateway.key"):
         (tmp_path / "tls" / name).write_text("")
+    for name in ("OPENAI_API_KEY", "OTHER_API_KEY", "SEARCH_KEY"):
+        monkeypatch.setenv(name, "sk-example")
 
     settings = load_text(text, "gateway.toml", Settings, directory=tmp_path)
 

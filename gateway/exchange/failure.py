@@ -98,7 +98,7 @@ DRAINED = Kind("drained", _GATE, 503, "proxy_internal_response", "Ended by shutd
 INTERNAL = Kind("internal", _GATE, 500, "proxy_internal_error", "Internal error")
 
 CREDENTIALS_UNAVAILABLE = Kind(
-    "credentials_unavailable", _UP, 503, "destination_unavailable", "Upstream credentials not available", unsent=True
+    "credentials_unavailable", _UP, 502, "destination_unavailable", "Upstream credentials not available", unsent=True
 )
 DNS_FAILED = Kind("dns_failed", _UP, 502, "dns_error", "Upstream name not resolved", unsent=True)
 CONNECT_REFUSED = Kind("connect_refused", _UP, 502, "connection_refused", "Upstream refused to connect", unsent=True)

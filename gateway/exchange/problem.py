@@ -16,6 +16,7 @@ _MAX_DETAIL = 1024
 
 _REASONS = {
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",

@@ -147,6 +147,24 @@ def test_a_hundred_requests_at_once_cost_one_fetch(
     assert issuer.fetches == 1
 
 
+def test_client_that_leaves_does_not_wait_for_a_token_nor_take_it_from_others(
+    gateway: StartGateway, scripted_upstream: StartUpstream, issuer: Issuer
+) -> None:
+    """Its exchange ends at once; the fetch goes on."""
+    upstream = scripted_upstream(answering(echo))
+    running = gateway(serving(upstream.url, issuer.settings))
+    issuer.open.clear()
+    with RudeClient(running.address) as client:
+        client.get("/gone")
+        issuer.upstream.wait_until(lambda it: it.requests)
+    line = running.wait_for_line(lambda line: line["target"] == "/gone")
+    assert line["outcome"] == "client_gone"
+
+    issuer.open.set()
+    assert ask(running).body == b"Bearer t1"
+    assert (issuer.fetches, len(upstream.requests)) == (1, 1)
+
+
 def test_token_is_renewed_ahead_beside_those_who_use_the_old_one(
     gateway: StartGateway, scripted_upstream: StartUpstream, issuer: Issuer
 ) -> None:
@@ -166,16 +184,16 @@ def test_token_is_renewed_ahead_beside_those_who_use_the_old_one(
 def test_issuer_that_fails_is_told_and_costs_no_request_to_the_upstream(
     gateway: StartGateway, scripted_upstream: StartUpstream, issuer: Issuer
 ) -> None:
-    """503 with a reason that repeats nothing of its answer; when it is back, so are we."""
+    """502 with a reason that repeats nothing of its answer; when it is back, so are we."""
     upstream = scripted_upstream(answering(echo))
     running = gateway(serving(upstream.url, issuer.settings))
     issuer.down = True
 
     answer = ask(running)
-    assert (answer.status, json.loads(answer.body)["code"]) == (503, "credentials_unavailable")
+    assert (answer.status, json.loads(answer.body)["code"]) == (502, "credentials_unavailable")
     assert json.loads(answer.body)["detail"].endswith("the token endpoint answered 500")
     assert upstream.requests == []
-    assert running.wait_for_line(lambda line: line["status"] == 503)["outcome"] == "failed"
+    assert running.wait_for_line(lambda line: line["status"] == 502)["outcome"] == "failed"
     assert "sk-hidden" not in running.output() and "sk-client" not in running.output()
 
     issuer.down = False
