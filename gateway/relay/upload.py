@@ -96,8 +96,8 @@ class ClientUpload:
             exchange.replay_bytes = max(exchange.replay_bytes, most)
             self._watch_rate()
             for _ in self._pieces():
-                if not self._replayable:
-                    return None
+                if not self._replayable or len(self._kept) > most:
+                    return None  # Without waiting for an end that may never come.
             exchange.upload_done = True
             self._done()
         return bytes(self._kept) if self._replayable and len(self._kept) <= most else None
