@@ -21,23 +21,28 @@ from gateway.settings import (
     AdminTlsSettings,
     AdminTokenSettings,
     AuthSettings,
+    BasicSettings,
     BreakerSettings,
     CallersSettings,
     CertificateSettings,
     CompressionSettings,
     ConvertSettings,
+    CredentialsSettings,
     EndpointSettings,
     ForwardingSettings,
     ForwardSettings,
     HealthSettings,
+    HmacSettings,
     KeySettings,
     LimitsSettings,
     LogSettings,
+    OAuth2Settings,
     RetrySettings,
     RouteSettings,
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    SigV4Settings,
     TimeoutsSettings,
     TokenSettings,
     UpstreamSettings,
@@ -75,6 +80,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
 
 IN_PLACE: tuple[type[Model], ...] = (
     EndpointSettings, AdminTokenSettings, UserSettings, CertificateSettings, TokenSettings, ForwardSettings,
+    CredentialsSettings, BasicSettings, OAuth2Settings, SigV4Settings, HmacSettings,
 )  # fmt: skip
 """Tables that the example of a setting shows, for in one file a setting cannot have both of its forms; and those that
 need files of other people, which docs/callers.md shows."""

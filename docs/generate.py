@@ -69,7 +69,8 @@ ADVICE = {
     "proxy_header_invalid": "With `[server] proxy_protocol` the connection did not begin with a PROXY header, or its"
     " peer is none of `forwarding.trusted_peers`; it was closed without an answer.",
     "head_timeout": "The client did not finish the head of its request within `[server] head_timeout`.",
-    "body_too_large": "The body is larger than `limits.max_request_body`; chunked bodies are counted as they come.",
+    "body_too_large": "The body is larger than `limits.max_request_body`; chunked bodies are counted as they come. Or"
+    " it must be signed for the upstream, and is larger than `max_body` of its `credentials`.",
     "target_too_long": "The request line is longer than `[server] max_request_line`.",
     "expectation_failed": "`Expect` asks for something other than `100-continue`.",
     "fields_too_large": "Too many field lines, or one too long, or too much together: `[server] max_header_fields`,"
@@ -87,6 +88,8 @@ ADVICE = {
     "client_gone": "The client closed its connection, in whatever phase; its upstream connection was closed too. No"
     " reply is sent, for nobody would read it.",
     "client_stalled": "The client took nothing of what was ready for it for `timeouts.write`; it was reset.",
+    "credentials_missing": "The route gives each caller its own upstream credentials, and has none for this one: see"
+    " `credentials.by_principal`.",
     "no_route": "No route matches path and host. `gateway routes METHOD PATH` tells why.",
     "draining": "The gateway is shutting down and takes no new requests. Send it elsewhere.",
     "overloaded": "The worker has `[server] max_connections` connections open already.",
@@ -101,6 +104,8 @@ ADVICE = {
     " taken. It stands in `retried`.",
     "cancelled": "An operator ended it on the admin listener (`DELETE /-/streams/ID`).",
     "internal": "A defect of the gateway. The error log has the traceback; please report it.",
+    "credentials_unavailable": "No token could be fetched for the upstream; the detail says what the token endpoint"
+    " did. The upstream was not asked. See [Upstream credentials](credentials.md).",
     "dns_failed": "The endpoint's name could not be resolved. Check the name and the resolver.",
     "address_refused": "The endpoint's name resolves only to addresses of the own link or of a cloud's metadata, where"
     " the credentials of machines are: `[upstreams.X] allow_link_local` allows them.",

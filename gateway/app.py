@@ -13,7 +13,9 @@ from gateway.admin.status import Status
 from gateway.admin.views import admin_app
 from gateway.callers import CallerDesk
 from gateway.downstream.accept import check
+from gateway.downstream.crediting import Crediting
 from gateway.downstream.views import DataApp, Gate
+from gateway.exchange.credential import TokenSource
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import DRAINING, Failure, FailureError
 from gateway.exchange.message import RequestHead
@@ -30,8 +32,10 @@ from gateway.policy.routing import RouteTable
 from gateway.relay.health_checks import Check, HealthChecks
 from gateway.relay.live import Live
 from gateway.relay.readable import wait_readable
+from gateway.relay.renewal import Renewal
 from gateway.upstream.checking import fault
 from gateway.upstream.opening import Opener
+from gateway.upstream.token import fetch_token, token_opener
 
 _log = logging.getLogger("gateway")
 
@@ -59,6 +63,7 @@ class Applications:
         self._concurrency = Concurrency(time.monotonic)
         self._desk = CallerDesk(time.monotonic, time.time)  # noqa: TID251 - when a key or token expires is a date
         self._desk.adopt(plan.callers)
+        self._tokens = _tokens(plan, {})
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots, self.live, read_again)
@@ -68,7 +73,8 @@ class Applications:
     def adopt(self, plan: GatewayPlan, line_log: LineLog) -> None:
         """Serve ``plan`` from now on; connections to upstreams that did not change are kept.
 
-        So is what is known of endpoints that stay, and checks of their health go on where their settings are the same.
+        So are tokens whose settings are the same, what is known of endpoints that stay, and checks of their health
+        where their settings are the same.
 
         Raises ValueError, and changes nothing, where an upstream's TLS files cannot be used.
         """
@@ -79,7 +85,9 @@ class Applications:
             for name, upstream in plan.upstreams.items()
         }
         close_checks = self._desk.adopt(plan.callers)
+        tokens = _tokens(plan, self._tokens)
         before, self._openers = self._openers, openers
+        self._tokens = tokens
         self._plan = plan
         self._endpoints = _endpoints(plan, self._endpoints)
         self._budgets = {name: self._budgets.get(name) or Budget() for name in plan.upstreams}
@@ -158,7 +166,8 @@ class Applications:
             clock=time.monotonic,
             report=_report,
         )
-        return Gate(spine, plan.forwarding, self._openers, self.live)
+        crediting = Crediting(self._tokens, time.time)  # noqa: TID251 - signatures tell the date
+        return Gate(spine, plan.forwarding, self._openers, self.live, crediting.complete)
 
     def _phases(self, route: Route, record: Hooks) -> Phases:
         # The account of the endpoints stands before all policies: it must hear of every attempt.
@@ -220,6 +229,29 @@ def _endpoints(plan: GatewayPlan, before: dict[str, Endpoints]) -> dict[str, End
         name: Endpoints(upstream, now, before=before.get(name), report=_log.warning)
         for name, upstream in plan.upstreams.items()
     }
+
+
+def _tokens(plan: GatewayPlan, before: dict[TokenSource, Renewal]) -> dict[TokenSource, Renewal]:
+    """Return where each token is held. Raises ValueError where authorities cannot be used."""
+    sources = {
+        credential.token
+        for route in plan.routes
+        for credentials in route.credentials
+        if credentials is not None
+        for credential in credentials.all()
+        if credential.token is not None
+    }
+    return {source: before.get(source) or _renewal(source) for source in sources}
+
+
+def _renewal(source: TokenSource) -> Renewal:
+    where = str(source.endpoint)
+    return Renewal(
+        partial(fetch_token, token_opener(source), source),
+        source.timeout_seconds,
+        time.monotonic,
+        lambda why: _log.warning("no token from %s: %s", where, why),
+    )
 
 
 def _report(exchange: Exchange, error: BaseException) -> None:

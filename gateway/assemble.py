@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.document import Document
+from gateway.config.files import PEM_BEGINS
 from gateway.config.load import Examined, examine, examine_text
 from gateway.config.problem import ConfigError, Problem, Severity, in_order, without_echoes
 from gateway.config.sources import Sources
 from gateway.exchange.callers import Callers
+from gateway.exchange.credential import Credentials
 from gateway.exchange.path import prefix_segments
 from gateway.exchange.route import Forwarding, GatewayPlan, Route, Share, TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
@@ -94,6 +96,22 @@ def _digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def credentials_of(route: RouteSettings, upstream: UpstreamSettings) -> tuple[Credentials | None, ...]:
+    """Return what each endpoint is shown: its own, else the route's, else the upstream's, as a whole; () for none."""
+    general = route.credentials if route.credentials is not None else upstream.credentials
+    each = (general if endpoint.credentials is None else endpoint.credentials for endpoint in upstream.endpoints)
+    compiled = tuple(None if settings is None else settings.compiled() for settings in each)
+    return compiled if any(credentials is not None for credentials in compiled) else ()
+
+
+def certificate_digest(certificate: str | None, key: str | None) -> str:
+    """Return what changes when the files of a certificate and its key (a path, or its text) do."""
+    if certificate is None:
+        return ""
+    of_key = "" if key is None or key.lstrip().startswith(PEM_BEGINS) else _digest(key)
+    return _digest(certificate) + of_key
+
+
 def route_names(routes: tuple[RouteSettings, ...], hidden: frozenset[int] = frozenset()) -> list[str]:
     """Return a name for each route: its own, or one made from its path, numbered where that is taken.
 
@@ -141,6 +159,7 @@ def _route(
         rewrite=route.rewrite,
         forwarding=forwarding,
         auth=nearest(*(layer.auth for layer in layers)).asked(callers),
+        credentials=credentials_of(route, settings.upstreams[route.upstream]),
         **compiled,
     )
 
@@ -157,6 +176,10 @@ def _upstream(name: str, upstream: UpstreamSettings, defaults: Policies) -> Upst
             ca_digest=_digest(upstream.tls.ca) if upstream.tls.ca is not None else "",
             verify=upstream.tls.verify,
             server_name=upstream.tls.server_name,
+            certificate=upstream.tls.certificate,
+            key=upstream.tls.key,
+            certificate_digest=certificate_digest(upstream.tls.certificate, upstream.tls.key),
+            min_version=upstream.tls.min_version,
         ),
         shares=tuple(Share(each.weight, each.priority) for each in upstream.endpoints),
         balance=upstream.balance,

@@ -310,3 +310,23 @@ def test_a_thousand_routes_are_read_in_well_under_a_second() -> None:
     assert (len(plan.routes), len(raised.value.problems)) == (1000, 1000)
     assert sound < 0.7
     assert broken < 3
+
+
+def test_other_certificate_or_key_makes_another_upstream(tmp_path: Path, tls_files: TlsFiles) -> None:
+    """A reload that finds them in the same files, or the key as another text, makes new connections."""
+    pem = tls_files.client_certificate.read_text()
+    key, chain = pem[: pem.index("-----BEGIN CERT")], pem[pem.index("-----BEGIN CERT") :]
+
+    def tls(certificate: str, key: str, *, as_text: bool = False) -> TlsToUpstream:
+        (tmp_path / "cert.pem").write_text(certificate)
+        (tmp_path / "key.pem").write_text(key)
+        shown = f"'''{key}'''" if as_text else "'key.pem'"
+        text = (
+            f"[upstreams.up]\nendpoints = ['https://a.example']\ntls = {{ certificate = 'cert.pem', key = {shown} }}\n"
+        )
+        text += "[[routes]]\npath = '/'\nupstream = 'up'\n"
+        return read_text(text, "test", directory=tmp_path)[1].upstreams["up"].tls
+
+    assert tls(chain, key) == tls(chain, key)
+    different = [tls(chain, key), tls(f"{chain}\n", key), tls(chain, f"{key}\n"), tls(chain, key, as_text=True)]
+    assert all(one != other for at, one in enumerate(different) for other in different[:at])

@@ -56,6 +56,9 @@ def test_all_tables_are_reached() -> None:
         "AuthSettings",
         "CallersSettings",
         "CertificateSettings",
+        "BasicSettings",
+        "CredentialSettings",
+        "CredentialsSettings",
         "DefaultsSettings",
         "EndpointSettings",
         "ForwardSettings",
@@ -67,12 +70,15 @@ def test_all_tables_are_reached() -> None:
         "LogSettings",
         "RequestHeadersSettings",
         "ResponseHeadersSettings",
+        "HmacSettings",
+        "OAuth2Settings",
         "RetrySettings",
         "RouteSettings",
         "ServerSettings",
         "ServerTlsSettings",
         "Settings",
         "StreamSettings",
+        "SigV4Settings",
         "TimeoutsSettings",
         "TokenSettings",
         "UpstreamSettings",
@@ -169,12 +175,14 @@ def test_the_example_at_the_top_of_the_repository_loads() -> None:
     assert [each.url for each in settings.upstreams["demo"].endpoints] == ["http://127.0.0.1:9000"]
 
 
-def test_the_commented_lines_of_the_example_load_too(tmp_path: Path) -> None:
+def test_the_commented_lines_of_the_example_load_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever takes the # away gets a file that works."""
     text = re.sub(r"^#(?=[a-z0-9_]+ = |\[)", "", (ROOT / "gateway.toml").read_text(), flags=re.M)
     (tmp_path / "tls").mkdir()
-    for name in ("server.pem", "server.key", "clients.pem", "private-ca.pem"):
+    for name in ("server.pem", "server.key", "clients.pem", "private-ca.pem", "gateway.pem", "gateway.key"):
         (tmp_path / "tls" / name).write_text("")
+    for name in ("OPENAI_API_KEY", "OTHER_API_KEY", "SEARCH_KEY"):
+        monkeypatch.setenv(name, "sk-example")
 
     settings = load_text(text, "gateway.toml", Settings, directory=tmp_path)
 

@@ -1,5 +1,6 @@
 """``gateway explain``: what would become of one request, phase by phase, and which line of the file says so."""
 
+import contextlib
 import importlib
 import sys
 import time
@@ -176,6 +177,7 @@ class Explanation:
         """Yield what each endpoint would be asked."""
         from gateway.config.secrets import MASK
         from gateway.exchange.attempt import Attempt
+        from gateway.exchange.failure import FailureError
         from gateway.exchange.fields import request_fields
 
         sources, name = self.found.sources, self.route.upstream.name
@@ -184,7 +186,9 @@ class Explanation:
             attempt = Attempt(endpoint, fields=request_fields(self.exchange.request.fields))
             for _, hooks in self.hooks:
                 if hooks.prepare is not None:
-                    hooks.prepare(self.exchange, attempt)
+                    # Nobody asks here: who must have credentials of its own would be refused.
+                    with contextlib.suppress(FailureError):
+                        hooks.prepare(self.exchange, attempt)
             at = ("upstreams", name, "endpoints", number)
             masked = hidden or sources.hides(at) or sources.hides((*at, "url"))
             origin = f"unix:{endpoint.host} " if endpoint.unix else f"{endpoint.scheme}://{endpoint.authority}"

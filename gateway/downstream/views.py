@@ -43,6 +43,10 @@ class Opener(Protocol):
         """Connect, send, read the head; raise ``FailureError``."""
 
 
+def _incomplete(exchange: Exchange, attempt: Attempt) -> None:
+    """Stand in where no route has such credentials; the transport sends nothing that lacks one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What the view needs, handed in by `gateway.app`."""
@@ -52,6 +56,8 @@ class Gate:
     openers: Mapping[str, Opener]
     """By upstream name."""
     live: Live
+    complete: Callable[[Exchange, Attempt], None] = _incomplete
+    """Completes an attempt's credential; may wait."""
 
     def relay(self) -> flask.Response:
         """Answer one request: from the question asked to the last octet of the reply."""
@@ -114,12 +120,11 @@ class Gate:
             timeouts: Timeouts = exchange.route.timeouts
             interrupts.limit_total(timeouts.total)
             watch = OpeningWatch(exchange, timeouts, interrupts, time.monotonic, environ["gateway.interim"])
-            opener = self.openers[exchange.route.upstream.name]
             try:
                 if attempt.hedge is None:
-                    reply = opener.open(exchange, attempt, watch)
+                    reply = self._open_one(exchange, attempt, watch)
                 else:
-                    race = Race(exchange, opener.open, self.spine.rival, time.monotonic)
+                    race = Race(exchange, self._open_one, self.spine.rival, time.monotonic)
                     reply = race.run(attempt, attempt.hedge, environ["gateway.interim"])
                     attempt = exchange.attempts[-1]  # The one that counts.
                     watch.taken_over(attempt)
@@ -131,6 +136,13 @@ class Gate:
             return reply
 
         return open_
+
+    def _open_one(self, exchange: Exchange, attempt: Attempt, watch: OpeningWatch) -> Reply:
+        """Make one attempt, with the gateway's own credential where there is one."""
+        if attempt.credential is not None:
+            self.complete(exchange, attempt)
+        assert exchange.route is not None
+        return self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
 
 
 class _AnyTarget:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.exchange.credential import Credential, Injected
 from gateway.exchange.failure import Failure
 from gateway.exchange.message import Fields, ReplyHead
 from gateway.exchange.target import Endpoint
@@ -31,6 +32,10 @@ class Attempt:
     """Path and query to send, octet for octet."""
     fields: Fields | None = None
     """Field lines to send, in order, framing fields excluded: the transport adds exactly one framing."""
+    credential: Credential | None = None
+    """What proves who asks, where it is not complete before the attempt is opened."""
+    injected: Injected | None = None
+    """What the request gets besides, put onto it only when its octets are made; nothing that is shown holds it."""
     started: float = 0.0
     sent_at: float | None = None
     """When the whole request was on its way."""

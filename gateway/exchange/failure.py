@@ -97,6 +97,7 @@ VERSION_UNSUPPORTED = Kind("version_unsupported", _DOWN, 505, "http_request_erro
 CLIENT_GONE = Kind("client_gone", _DOWN, None, "", "The client left")
 CLIENT_STALLED = Kind("client_stalled", _DOWN, None, "", "The client stopped reading")
 
+CREDENTIALS_MISSING = Kind("credentials_missing", _GATE, 403, "http_request_denied", "No credentials for who asks")
 NO_ROUTE = Kind("no_route", _GATE, 404, "destination_not_found", "No route")
 DRAINING = Kind("draining", _GATE, 503, "proxy_internal_response", "Shutting down", retry_after_seconds=1)
 OVERLOADED = Kind("overloaded", _GATE, 503, "connection_limit_reached", "Overloaded", retry_after_seconds=1)
@@ -111,6 +112,9 @@ SUPERSEDED = Kind("superseded", _GATE, None, "", "Another attempt was faster")
 CANCELLED = Kind("cancelled", _GATE, 503, "proxy_internal_response", "Ended by an operator")
 INTERNAL = Kind("internal", _GATE, 500, "proxy_internal_error", "Internal error")
 
+CREDENTIALS_UNAVAILABLE = Kind(
+    "credentials_unavailable", _UP, 502, "destination_unavailable", "Upstream credentials not available", unsent=True
+)
 DNS_FAILED = Kind("dns_failed", _UP, 502, "dns_error", "Upstream name not resolved", unsent=True)
 ADDRESS_REFUSED = Kind(
     "address_refused", _UP, 502, "destination_ip_prohibited", "Upstream address refused by the gateway", unsent=True

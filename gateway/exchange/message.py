@@ -56,6 +56,12 @@ class Upload(Protocol):
     def replayable(self) -> bool:
         """Whether every octet that was taken from the client can still be sent: none was, or all are kept."""
 
+    def collect(self, most: int) -> bytes | None:
+        """Return the whole body, read before any of it is sent; None where it has more than ``most`` octets.
+
+        It is sent from what was read by the `start` that follows. Raises ``FailureError`` where it does not come whole.
+        """
+
     def settle(self) -> None:
         """There will be no further attempt: keep nothing for one."""
 

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from gateway.exchange.access import Access
 from gateway.exchange.callers import Auth, Callers
+from gateway.exchange.credential import Credentials
 from gateway.exchange.peers import AddressRule, Networks, Peers
 from gateway.exchange.target import Endpoint
 
@@ -133,6 +134,14 @@ class TlsToUpstream:
     """Of the bundle's content: another one makes this another upstream, whose connections are verified anew."""
     verify: bool = True
     server_name: str | None = None
+    certificate: str | None = None
+    """Path of the PEM file that the gateway shows to the endpoint; None where it shows none."""
+    key: str | None = field(default=None, repr=False)
+    """Path of its key, or the PEM text; None where the key stands in the file of the certificate."""
+    certificate_digest: str = ""
+    """Of the certificate's and the key's content, as ``ca_digest``."""
+    min_version: str = "1.2"
+    """``1.2`` or ``1.3``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +309,8 @@ class Route:
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
     auth: Auth | None = None
     """What its callers must show; None where nobody is asked."""
+    credentials: tuple[Credentials | None, ...] = ()
+    """In the order of the upstream's endpoints; empty where none has any."""
 
 
 @dataclass(frozen=True, slots=True)

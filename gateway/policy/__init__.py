@@ -10,6 +10,7 @@ from gateway.policy import (
     compression,
     convert,
     cors,
+    credentials,
     error_frames,
     forwarding,
     fresh_connection,
@@ -41,6 +42,7 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
     convert.hooks,  # asks for the upstream's own format; nearest to the upstream of all that stand in the stream
     hedge.hooks,  # decides about a second attempt when all that is asked of the first is known
+    credentials.hooks,  # behind all that change the head: it signs what goes up, and a client's line must not follow
     fresh_connection.hooks,  # judges what no configured retry has to know: the race of an idle connection's close
     retry.hooks,  # after the repair that costs no try; what ends an attempt for good is judged before it
     mark_behind_pings.hooks,  # near the upstream, where a mark at the start of its body still is one

@@ -30,7 +30,7 @@ from gateway.config.model import Model
 from gateway.config.units import PositiveDuration
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import Side
+from gateway.exchange.failure import CREDENTIALS_UNAVAILABLE, Side
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.route import BreakerRule
 from gateway.grammar.statuses import Statuses
@@ -186,6 +186,8 @@ def verdict(exchange: Exchange, attempt: Attempt, statuses: tuple[tuple[int, int
     """
     if went_stale(attempt):
         return None
+    if attempt.failure is not None and attempt.failure.kind is CREDENTIALS_UNAVAILABLE:
+        return None  # The endpoint was not asked: who issues its tokens failed.
     if attempt.failure is not None:
         told = attempt.failure.told
         if told is not None and told.of_the_request:

@@ -98,7 +98,7 @@ class Endpoints:
         if len(self.all) == 1 and self._available(self.all[0], now):
             candidates = self.all
         else:
-            tried = {each.endpoint for each in exchange.attempts if not went_stale(each)}
+            tried = {each.endpoint for each in exchange.attempts if each.counted and not went_stale(each)}
             candidates = self._candidates(tried, now)
         if len(candidates) == 1:
             return candidates[0].endpoint

@@ -101,6 +101,21 @@ class ClientUpload:
         """Whether every octet that was taken from the client can still be sent."""
         return self._replayable
 
+    def collect(self, most: int) -> bytes | None:
+        """Read the whole body before any of it is sent; see ``exchange.message.Upload``."""
+        if self.length is not None and self.length > most:
+            return None
+        exchange = self._exchange
+        if not exchange.upload_done:
+            exchange.replay_bytes = max(exchange.replay_bytes, most)
+            self._watch_rate()
+            for _ in self._pieces():
+                if not self._replayable or len(self._kept) > most:
+                    return None  # Without waiting for an end that may never come.
+            exchange.upload_done = True
+            self._done()
+        return bytes(self._kept) if self._replayable and len(self._kept) <= most else None
+
     def settle(self) -> None:
         """Keep nothing from now on; an upload that runs goes on to its end."""
         self._exchange.replay_bytes = 0

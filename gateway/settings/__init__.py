@@ -19,6 +19,13 @@ from gateway.policy.caller_keys import KeySettings, UserSettings
 from gateway.policy.compression import CompressionSettings
 from gateway.policy.convert import ConvertSettings
 from gateway.policy.cors import CorsSettings
+from gateway.policy.credential_settings import (
+    BasicSettings,
+    CredentialsSettings,
+    HmacSettings,
+    OAuth2Settings,
+    SigV4Settings,
+)
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.header_rules import RequestHeadersSettings, ResponseHeadersSettings
 from gateway.policy.health import HealthSettings
@@ -63,20 +70,24 @@ __all__ = [
     "AdminTlsSettings",
     "AdminTokenSettings",
     "AuthSettings",
+    "BasicSettings",
     "BreakerSettings",
     "CallersSettings",
     "CertificateSettings",
     "CompressionSettings",
     "ConvertSettings",
     "CorsSettings",
+    "CredentialsSettings",
     "DefaultsSettings",
     "EndpointSettings",
     "ForwardSettings",
     "ForwardingSettings",
     "HealthSettings",
+    "HmacSettings",
     "KeySettings",
     "LimitsSettings",
     "LogSettings",
+    "OAuth2Settings",
     "Policies",
     "RequestHeadersSettings",
     "ResponseHeadersSettings",
@@ -85,6 +96,7 @@ __all__ = [
     "ServerSettings",
     "ServerTlsSettings",
     "Settings",
+    "SigV4Settings",
     "TimeoutsSettings",
     "TokenSettings",
     "UpstreamSettings",

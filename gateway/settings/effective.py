@@ -9,10 +9,13 @@ from gateway.config.positions import Path
 from gateway.config.secrets import MASK
 from gateway.config.sources import Sources
 from gateway.config.toml import written
+from gateway.policy.credential_settings import as_written
 from gateway.settings import Policies, Settings
 from gateway.settings.policies import OF_THE_TABLE_ITSELF, nearest
 
 BUILT_IN = "default"
+INLINE = frozenset({"credentials"})
+"""Tables that are shown as one value, for they hold as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,13 @@ def _dumped(table: Model) -> dict[str, Any]:
         name
         for name, field in type(table).model_fields.items()
         if next(models_in(field.annotation), None) is None and not _of_tables(field.annotation)
+        if name in INLINE or next(models_in(field.annotation), None) is None
     }
-    return table.model_dump(include=plain)
+    values = table.model_dump(include=plain)
+    for name in INLINE & values.keys():
+        credentials = getattr(table, name)
+        values[name] = None if credentials is None else as_written(credentials)
+    return values
 
 
 def _of_tables(annotation: Any) -> bool:

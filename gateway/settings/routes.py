@@ -8,6 +8,7 @@ from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
 from gateway.grammar.addresses import HostPattern, HostPatterns
 from gateway.grammar.tokens import FieldName, Method, Name, PathText
+from gateway.policy.credential_settings import CredentialsSettings
 from gateway.settings.policies import Policies
 
 _EXPECTED = "the exact value of the field, or true for its presence"
@@ -55,3 +56,6 @@ class RouteSettings(Policies):
     Path. Default none: the path goes up as it came."""
     rewrite: PathText | None = Field(default=None, examples=["/v1"])
     """What is put in the place of `strip_prefix`. Path. Default: nothing."""
+    credentials: CredentialsSettings | None = Field(default=None, examples=[{"bearer": "${env:SEARCH_KEY}"}])
+    """What this route's requests carry to prove who asks, in the place of all that the upstream says; `{}` for nothing.
+    Table. Default: what the upstream says. An endpoint with credentials of its own gets those."""

@@ -1,22 +1,23 @@
 """Settings of `[upstreams.X]`: the services behind the gateway."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainSerializer
 
-from gateway.config.files import ReadableFile
-from gateway.config.model import Kind, Model
+from gateway.config.files import KeyFileOrText, ReadableFile
+from gateway.config.model import NEVER_SHOWN, Kind, Model
 from gateway.config.problem import Unacceptable
 from gateway.config.units import Duration, DurationOrOff
 from gateway.grammar.addresses import EndpointText, HostText, endpoint_text
 from gateway.policy.balance import Balance, HashOn
 from gateway.policy.breaker import BreakerSettings
+from gateway.policy.credential_settings import CredentialsSettings, as_written
 from gateway.policy.health import HealthSettings
 from gateway.settings.policies import Policies
 
 
 class UpstreamTlsSettings(Model):
-    """How the certificates of `https` endpoints are checked."""
+    """How `https` endpoints are spoken to: which certificates are trusted, and what the gateway shows."""
 
     ca: ReadableFile | None = Field(default=None, examples=["tls/private-ca.pem"])
     """PEM file with the only authorities to trust. Path, relative to this file. Default: those of the system."""
@@ -24,6 +25,12 @@ class UpstreamTlsSettings(Model):
     """Whether certificates are checked. Default true. With false anyone on the way can read and change everything."""
     server_name: HostText | None = Field(default=None, examples=["api.openai.com"])
     """Name to ask for in TLS (SNI) and to expect in the certificate. Host name. Default: the endpoint's own host."""
+    certificate: ReadableFile | None = Field(default=None, examples=["tls/gateway.pem"])
+    """PEM file with the certificate, and its chain, that the gateway shows to endpoints. Path. Default: none."""
+    key: KeyFileOrText | None = Field(default=None, examples=["tls/gateway.key"], json_schema_extra=NEVER_SHOWN)
+    """PEM file with its key, or the text itself. Path or text. Default: the key stands in the file of `certificate`."""
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    """Oldest version of TLS that is spoken. Default "1.2"."""
 
 
 class EndpointSettings(Model):
@@ -36,6 +43,9 @@ class EndpointSettings(Model):
     priority: int = Field(default=0, ge=0, le=100)
     """Its group: a higher one is used only when no endpoint of a lower one is available. Number. Default 0.
     Nothing makes an endpoint unavailable but `breaker` and `health`."""
+    credentials: CredentialsSettings | None = Field(default=None, examples=[{"bearer": "${env:OTHER_API_KEY}"}])
+    """What this endpoint alone is shown, in the place of all that its upstream and its routes say; `{}` for nothing.
+    Table. Default: what the route, else the upstream, says."""
 
 
 class BareEndpoint(EndpointSettings):
@@ -71,7 +81,10 @@ def _one_or_more(value: Any) -> Any:
 
 
 def _as_written(endpoint: EndpointSettings) -> str | dict[str, Any]:
-    return endpoint.url if isinstance(endpoint, BareEndpoint) else endpoint.model_dump()
+    if isinstance(endpoint, BareEndpoint):
+        return endpoint.url
+    written = endpoint.model_dump(exclude={"credentials"})
+    return written if endpoint.credentials is None else written | {"credentials": as_written(endpoint.credentials)}
 
 
 Endpoints = Annotated[
@@ -105,6 +118,9 @@ class UpstreamSettings(Policies):
     slow_start: DurationOrOff = None
     """How long the share of an endpoint grows that came back, or was added by a reload. Duration or "off".
     Default "off"."""
+    credentials: CredentialsSettings | None = Field(default=None, examples=[{"bearer": "${env:OPENAI_API_KEY}"}])
+    """What requests to this service carry to prove who asks, in the place of what clients send under the same names.
+    Table. Default none. What a route or an endpoint says instead holds as a whole."""
     keep_host: bool = False
     """Whether the client's Host field goes up as it came, instead of the endpoint's own. Default false.
     Services that choose by host, as most public ones do, need false."""
@@ -117,4 +133,4 @@ class UpstreamSettings(Policies):
     """Whether endpoints may be at addresses of the own link (169.254.0.0/16, fe80::/10) and of clouds' metadata.
     Default false: a name that resolves to one gets 502. There clouds hand out the credentials of the machine."""
     tls: UpstreamTlsSettings = Field(default_factory=UpstreamTlsSettings)
-    """How certificates of `https` endpoints are checked. Table. Default: by the authorities of the system."""
+    """How `https` endpoints are spoken to. Table. Default: certificates by the authorities of the system."""

@@ -6,6 +6,7 @@ lets one pass. Several addresses of a name are tried beside each other: see `gat
 A name is resolved anew for every connection: what the resolver says now counts, and it may remember if it likes.
 """
 
+import contextlib
 import os
 import socket
 import ssl
@@ -21,18 +22,22 @@ from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
 from gateway.upstream.eyeballs import first_connected
 
+_PEM_BEGINS = "-----BEGIN "
+
 
 def tls_context(tls: TlsToUpstream) -> ssl.SSLContext:
     """Return the context that verifies an upstream's endpoints.
 
     Without a ``ca`` of its own: the system's authorities, or those that come with requests where the system has none
-    (small container images). Raises ValueError for a bundle that cannot be used.
+    (small container images). Raises ValueError for a bundle, or a certificate of our own, that cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if not tls.verify else _verifying_context(tls.ca)
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if tls.min_version == "1.3" else ssl.TLSVersion.TLSv1_2
+    if tls.certificate is not None:
+        _show(context, tls.certificate, tls.key)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -45,6 +50,28 @@ def _verifying_context(ca: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=bundle)
     except OSError as error:
         raise ValueError(f"tls.ca: {bundle} is not a readable bundle of PEM certificates ({error})") from error
+
+
+def _show(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
+    """Let ``context`` show a certificate to whoever asks for one; ``key`` is a path, or the PEM text itself."""
+    with contextlib.ExitStack() as stack:
+        path = key
+        if key is not None and key.lstrip().startswith(_PEM_BEGINS):
+            descriptor = os.memfd_create("key")  # In memory: a key that came from a reference is not written to a disk.
+            stack.callback(os.close, descriptor)
+            os.write(descriptor, key.encode())
+            path = f"/proc/self/fd/{descriptor}"
+        try:
+            context.load_cert_chain(certificate, path, password=_no_password)
+        except OSError as error:
+            raise ValueError(
+                f"tls.certificate: {certificate} and its key cannot be used ({translate.describe(error)})"
+            ) from None
+
+
+def _no_password() -> str:
+    """Stand in for a question that nobody would answer."""
+    raise ValueError("the key is encrypted; a gateway cannot ask for its password")
 
 
 def _system_has_authorities() -> bool:

@@ -7,7 +7,7 @@ import urllib3
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import FailureError
+from gateway.exchange.failure import INTERNAL, Failure, FailureError
 from gateway.exchange.message import Reply, Source
 from gateway.exchange.route import Upstream
 from gateway.exchange.target import Endpoint
@@ -23,7 +23,7 @@ class Opener:
     """Opens attempts at one upstream's endpoints and keeps its idle connections. Belongs to one process."""
 
     def __init__(self, upstream: Upstream, wait_readable: WaitReadable | None = None) -> None:
-        """Raises ValueError if ``upstream.tls.ca`` is not a usable bundle.
+        """Raises ValueError if the files of ``upstream.tls`` cannot be used.
 
         ``wait_readable``, if given, returns when a plain socket has something to read; it is called where nothing is
         expected to be there yet and saves the system call that would find that out.
@@ -53,11 +53,16 @@ class Opener:
         that an interrupter throws into the wait passes as it is, with the connection closed, too.
         """
         connect_seconds = exchange.route.timeouts.connect if exchange.route is not None else None
+        target, fields = attempt.target, attempt.fields or []
+        if attempt.injected is not None:
+            target, fields = attempt.injected.onto(target, fields)
+        elif attempt.credential is not None:
+            raise FailureError(Failure(INTERNAL, "a credential was not completed"))
         request = ExactRequest(
             exchange.request.method,
             attempt.endpoint,
-            attempt.target,
-            attempt.fields or [],
+            target,
+            fields,
             Sending(attempt, exchange.upload, watch, connect_seconds),
         )
         try:

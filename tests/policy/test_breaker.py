@@ -14,6 +14,7 @@ from gateway.exchange.failure import (
     CANCELLED,
     CLIENT_GONE,
     CONNECT_REFUSED,
+    CREDENTIALS_UNAVAILABLE,
     DRAINED,
     FIRST_BYTE_TIMEOUT,
     HEAD_MISSING,
@@ -286,3 +287,13 @@ def test_of_an_exchange_under_way_nothing_can_be_said() -> None:
 def test_the_table_alone_is_a_whole_rule() -> None:
     """`breaker = {}` has a value for everything."""
     assert BreakerSettings().rule() == BreakerRule(5, 30.0, 10.0, 300.0, 1, ())
+
+
+def test_an_issuer_of_tokens_that_fails_says_nothing_about_the_endpoint() -> None:
+    """It was not asked, whatever becomes of the exchange."""
+    attempt, exchange = an_attempt(), an_exchange()
+    exchange.attempts.append(attempt)
+    attempt.failure = exchange.failure = Failure(CREDENTIALS_UNAVAILABLE)
+    exchange.outcome = judge(exchange.failure, committed=False, local=False)
+
+    assert verdict(exchange, attempt) is None

@@ -158,6 +158,17 @@ def test_a_connection_gone_stale_does_not_move_the_exchange() -> None:
     assert world.row(attempt.endpoint)["failures"] == 0
 
 
+def test_an_attempt_that_only_needs_a_new_token_does_not_move_the_exchange() -> None:
+    """The endpoint has done its part."""
+    world = World(Upstream("up", (A, B), balance="hash", hash_on="path"))
+    exchange, attempt = world.begin()
+    world.opened(exchange, attempt)
+    attempt.counted = False
+    _, second = world.begin(exchange)
+
+    assert second.endpoint == attempt.endpoint
+
+
 def test_equal_keys_meet_at_one_endpoint() -> None:
     """As long as it is available; then at another, and at the first one again when it is back."""
     world = World(replace(PAIR, balance="hash", hash_on="header:X-User"))

@@ -291,3 +291,51 @@ def test_own_link_is_connected_to_where_that_is_allowed(monkeypatch: pytest.Monk
     with pytest.raises(FailureError) as caught:
         dial(Endpoint("http", "up.example", 80), None, None, allow_link_local=True)
     assert caught.value.failure.kind.code == "connect_failed"
+
+
+def asks_for_certificate(tls_files: TlsFiles) -> ssl.SSLContext:
+    """Return a server's context that wants a certificate of the authority's."""
+    context = tls_files.server_context()
+    context.load_verify_locations(str(tls_files.ca))
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+@pytest.mark.parametrize("given", ["one file", "two files", "text"])
+def test_certificate_is_shown_to_an_endpoint_that_asks(
+    scripted_upstream: StartUpstream, tls_files: TlsFiles, given: str, tmp_path: Path
+) -> None:
+    """With its key in the same file, in another one, or as text."""
+    pem = tls_files.client_certificate.read_text()
+    key, certificates = pem[: pem.index("-----BEGIN CERT")], pem[pem.index("-----BEGIN CERT") :]
+    (tmp_path / "key.pem").write_text(key)
+    (tmp_path / "cert.pem").write_text(certificates)
+    certificate = str(tls_files.client_certificate if given == "one file" else tmp_path / "cert.pem")
+    shown = {"one file": None, "two files": str(tmp_path / "key.pem"), "text": key}[given]
+    upstream = scripted_upstream([b"hello", hang], tls=asks_for_certificate(tls_files))
+    tls = TlsToUpstream(ca=str(tls_files.ca), certificate=certificate, key=shown)
+
+    with dial(parse_endpoint(upstream.url), tls_context(tls), None) as sock:
+        assert sock.recv(5) == b"hello"
+    assert "PRIVATE" not in repr(tls)
+
+
+def test_certificate_that_does_not_fit_its_key_is_refused_without_showing_it(tls_files: TlsFiles) -> None:
+    """When the upstream is made, not at the first request."""
+    tls = TlsToUpstream(certificate=str(tls_files.certificate), key=str(tls_files.client_certificate))
+    with pytest.raises(ValueError, match="cannot be used") as raised:
+        tls_context(tls)
+    assert "PRIVATE" not in str(raised.value)
+
+
+def test_endpoint_that_speaks_only_older_versions_is_refused(
+    scripted_upstream: StartUpstream, tls_files: TlsFiles
+) -> None:
+    """``min_version`` of 1.3 leaves nothing to choose."""
+    server = tls_files.server_context()
+    server.maximum_version = ssl.TLSVersion.TLSv1_2
+    upstream = scripted_upstream([hang], tls=server)
+    endpoint = parse_endpoint(upstream.url)
+
+    dial(endpoint, tls_context(TlsToUpstream(ca=str(tls_files.ca))), None).close()
+    assert failure(endpoint, TlsToUpstream(ca=str(tls_files.ca), min_version="1.3")) == "tls_failed"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.certificates import TlsFiles
+from support.exchanges import an_exchange
 from support.scripted_upstream import (
     ScriptedUpstream,
     chunk,
@@ -20,6 +21,9 @@ from support.scripted_upstream import (
 )
 from upstream.attempts import BackgroundUpload, ListedUpload, Moments, ask, opener_for
 
+from gateway.exchange.attempt import Attempt
+from gateway.exchange.credential import Credential, Injected
+from gateway.exchange.failure import FailureError
 from gateway.exchange.message import ReplyHead, Source
 from gateway.exchange.route import TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
@@ -333,3 +337,28 @@ def test_unusable_bundle_is_found_when_the_opener_is_made() -> None:
 
     with pytest.raises(ValueError, match=r"tls\.ca"):
         Opener(Upstream("secure", (endpoint,), tls=TlsToUpstream(ca="/nonexistent.pem")))
+
+
+def test_credential_is_put_on_last_and_only_on_the_wire(opened: Any) -> None:
+    """What is recorded of the attempt stays without it."""
+    opener, upstream = opened([read_request, OK])
+    (endpoint,) = opener.endpoints
+    attempt = Attempt(endpoint, "/a?b", [("Host", "up.example")])
+    attempt.injected = Injected((("Authorization", "Bearer sk-secret"),), "key=sk-secret")
+
+    opener.open(an_exchange(), attempt, Moments()).chunks.close()
+
+    (request,) = upstream.requests
+    assert (request.target, request.fields[-1]) == ("/a?b&key=sk-secret", ("Authorization", "Bearer sk-secret"))
+    assert "sk-secret" not in f"{attempt.target} {attempt.fields} {attempt}"
+
+
+def test_request_whose_credential_is_not_complete_is_not_sent(opened: Any) -> None:
+    """An upstream that answers without one too must not be asked in nobody's name."""
+    opener, upstream = opened([read_request, OK])
+    (endpoint,) = opener.endpoints
+    attempt = Attempt(endpoint, "/", [("Host", "up.example")], credential=Credential())
+
+    with pytest.raises(FailureError, match="not completed"):
+        opener.open(an_exchange(), attempt, Moments())
+    assert upstream.connections == 0
