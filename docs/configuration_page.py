@@ -8,15 +8,18 @@ from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
     BreakerSettings,
+    BudgetSettings,
     EndpointSettings,
     ForwardingSettings,
     HealthSettings,
     LogSettings,
     Policies,
+    RateSettings,
     RouteSettings,
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    SharedSettings,
     UpstreamSettings,
     UpstreamTlsSettings,
 )
@@ -100,12 +103,15 @@ TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("[admin]", AdminSettings),
     ("[log]", LogSettings),
     ("[forwarding]", ForwardingSettings),
+    ("[shared]", SharedSettings),
     ("[upstreams.NAME]", UpstreamSettings),
     ("[upstreams.NAME.endpoints]", EndpointSettings),
     ("[upstreams.NAME.breaker]", BreakerSettings),
     ("[upstreams.NAME.health]", HealthSettings),
     ("[upstreams.NAME.tls]", UpstreamTlsSettings),
     ("[[routes]]", RouteSettings),
+    ("[[routes.limits.rates]]", RateSettings),
+    ("[[routes.limits.budgets]]", BudgetSettings),
 )
 """The tables of the file in its order; those that inherit have a section of their own."""
 

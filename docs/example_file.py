@@ -18,16 +18,19 @@ from gateway.config.model import Model
 from gateway.settings import (
     AdminSettings,
     BreakerSettings,
+    BudgetSettings,
     EndpointSettings,
     ForwardingSettings,
     HealthSettings,
     LimitsSettings,
     LogSettings,
+    RateSettings,
     RetrySettings,
     RouteSettings,
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    SharedSettings,
     TimeoutsSettings,
     UpstreamSettings,
     UpstreamTlsSettings,
@@ -43,6 +46,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
     "[admin]": (AdminSettings, ("admin",)),
     "[log]": (LogSettings, ("log",)),
     "[forwarding]": (ForwardingSettings, ("forwarding",)),
+    "[shared]": (SharedSettings, ("shared",)),
     "[defaults.timeouts]": (TimeoutsSettings, ("defaults", "timeouts")),
     "[defaults.limits]": (LimitsSettings, ("defaults", "limits")),
     "[defaults.retry]": (RetrySettings, ("defaults", "retry")),
@@ -54,7 +58,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
 }
 """What each marker stands for: a table, and where the file may have it."""
 
-IN_PLACE: tuple[type[Model], ...] = (EndpointSettings,)
+IN_PLACE: tuple[type[Model], ...] = (EndpointSettings, RateSettings, BudgetSettings)
 """Tables that the example of a setting shows: in one file a setting cannot have both of its forms."""
 
 _REGION = re.compile(r"^# --- more of (?P<table>.+) ---\n(?:.*\n)*?# --- end ---\n", re.M)

@@ -23,11 +23,13 @@ from gateway.policy import ORDER, request_id, retry
 from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
+from gateway.policy.quotas import Meter
 from gateway.policy.retry_budget import Budget
 from gateway.policy.routing import RouteTable
 from gateway.relay.health_checks import Check, HealthChecks
 from gateway.relay.live import Live
 from gateway.relay.readable import wait_readable
+from gateway.shared.sharing import Sharing
 from gateway.upstream.checking import fault
 from gateway.upstream.opening import Opener
 
@@ -41,7 +43,7 @@ class Applications:
     """
 
     def __init__(self, plan: GatewayPlan, line_log: LineLog) -> None:
-        """Raises ValueError for an upstream whose TLS files cannot be used."""
+        """Raises ValueError for an upstream whose TLS files, or a Redis whose URL, cannot be used."""
         self.live = Live()
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
@@ -50,6 +52,8 @@ class Applications:
         self._checks = HealthChecks()
         self._budgets = {name: Budget() for name in plan.upstreams}
         self._concurrency = Concurrency(time.monotonic)
+        self._sharing = Sharing(time.monotonic)
+        self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots)
@@ -60,7 +64,7 @@ class Applications:
 
         So is what is known of endpoints that stay, and checks of their health go on where their settings are the same.
 
-        Raises ValueError, and changes nothing, where an upstream's TLS files cannot be used.
+        Raises ValueError, and changes nothing, where an upstream's TLS files or the URL of Redis cannot be used.
         """
         openers = {
             name: self._openers[name]
@@ -68,6 +72,7 @@ class Applications:
             else Opener(upstream, wait_readable)
             for name, upstream in plan.upstreams.items()
         }
+        self._sharing.prepare(plan)
         before, self._openers = self._openers, openers
         self._plan = plan
         self._endpoints = _endpoints(plan, self._endpoints)
@@ -136,6 +141,7 @@ class Applications:
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         self._concurrency.adopt(plan)
+        self._meter.adopt(plan, self._sharing.adopt(plan))
         spine = Spine(
             accept=_accept(RouteTable(plan.routes), self.live),
             phases={route.name: self._phases(route, record) for route in plan.routes},
@@ -149,7 +155,8 @@ class Applications:
     def _phases(self, route: Route, record: Hooks) -> Phases:
         # The account of the endpoints stands before all policies: it must hear of every attempt.
         account = self._endpoints[route.upstream.name].hooks(time.monotonic)
-        return phases([account, *self._policies(route), *self._concurrency.hooks(route), record])
+        quotas = self._meter.hooks(route)
+        return phases([account, *self._policies(route), *quotas, *self._concurrency.hooks(route), record])
 
     def _policies(self, route: Route) -> Iterator[Hooks]:
         """Yield the hooks of a route; policies that remember across exchanges get what this worker remembers."""

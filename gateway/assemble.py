@@ -85,7 +85,7 @@ def _compile(settings: Settings, sources: Sources) -> GatewayPlan:
         _route(name, route, settings, upstreams[route.upstream], forwarding)
         for name, route in zip(names, settings.routes, strict=True)
     )
-    return GatewayPlan(tuple(routes), upstreams, forwarding)
+    return GatewayPlan(tuple(routes), upstreams, forwarding, settings.shared.compiled())
 
 
 def _digest(path: str) -> str:

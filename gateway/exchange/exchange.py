@@ -10,6 +10,7 @@ from gateway.exchange.identity import Identity
 from gateway.exchange.marks import Marks
 from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
+from gateway.exchange.quota import Standing
 from gateway.exchange.wire import Wire
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class Exchange:
     """Silences of the upstream longer than its route calls a stall."""
     pings: int = 0
     """How often a ping was sent to the client."""
+    standings: tuple[Standing, ...] = ()
+    """How each rate of its route stood for its caller when it was asked."""
+    metered_at: float | None = None
+    """When that was; None where nothing was asked, or nobody could say."""
     not_retried: str | None = None
     """Why an attempt that the route retries was not followed by another."""
     _releases: list[Callable[[], object]] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from gateway.exchange.quota import Quotas, SharedStore
 from gateway.exchange.target import Endpoint
 
 
@@ -208,6 +209,9 @@ class Route:
     fair_by: str = ""
     """Lower-case name of the field that tells whose an exchange is; empty where the peer does."""
 
+    quotas: Quotas | None = None
+    """What callers may take over time; None for any amount."""
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayPlan:
@@ -216,3 +220,5 @@ class GatewayPlan:
     routes: tuple[Route, ...]
     upstreams: dict[str, Upstream]
     forwarding: Forwarding
+    shared: SharedStore | None = None
+    """Where several workers count together; None where each counts for itself."""

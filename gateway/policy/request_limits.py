@@ -4,14 +4,14 @@ from gateway.config.units import SizeOrOff
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import BODY_TOO_LARGE, Failure, FailureError
 from gateway.exchange.route import Route
-from gateway.policy.concurrency import ConcurrencySettings
 from gateway.policy.hooks import Hooks
+from gateway.policy.quotas import QuotaSettings
 
 ACTS_ON = ("limits.max_request_body",)
 """The settings that decide what it does, as a route sees them."""
 
 
-class LimitsSettings(ConcurrencySettings):
+class LimitsSettings(QuotaSettings):
     """How much an exchange may take, and how many may be under way at once."""
 
     max_request_body: SizeOrOff = None

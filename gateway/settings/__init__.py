@@ -12,12 +12,14 @@ from gateway.grammar.tokens import Name
 from gateway.policy.breaker import BreakerSettings
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.health import HealthSettings
+from gateway.policy.quotas import BudgetSettings, RateSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
 from gateway.settings.server import AdminSettings, LogSettings, ServerSettings, ServerTlsSettings
+from gateway.settings.shared import SharedSettings
 from gateway.settings.upstreams import EndpointSettings, UpstreamSettings, UpstreamTlsSettings
 
 
@@ -35,6 +37,8 @@ class Settings(Model):
     """What is logged, and how. Table."""
     forwarding: ForwardingSettings = Field(default_factory=ForwardingSettings)
     """What upstreams are told about clients, and who may speak for them. Table."""
+    shared: SharedSettings = Field(default_factory=SharedSettings)
+    """Where several workers, and machines, count together what callers take. Table."""
     defaults: DefaultsSettings = Field(default_factory=DefaultsSettings)
     """Policy values for all routes, where neither the route nor its upstream says otherwise. Table."""
     upstreams: dict[Name, UpstreamSettings] = Field(default_factory=dict)
@@ -46,6 +50,7 @@ class Settings(Model):
 __all__ = [
     "AdminSettings",
     "BreakerSettings",
+    "BudgetSettings",
     "DefaultsSettings",
     "EndpointSettings",
     "ForwardingSettings",
@@ -53,11 +58,13 @@ __all__ = [
     "LimitsSettings",
     "LogSettings",
     "Policies",
+    "RateSettings",
     "RetrySettings",
     "RouteSettings",
     "ServerSettings",
     "ServerTlsSettings",
     "Settings",
+    "SharedSettings",
     "TimeoutsSettings",
     "UpstreamSettings",
     "UpstreamTlsSettings",

@@ -12,7 +12,7 @@ from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
 from gateway.grammar.addresses import parse_listen, parse_network
-from gateway.settings import Settings, limit_checks, retry_checks, route_checks, upstream_checks
+from gateway.settings import Settings, limit_checks, quota_checks, retry_checks, route_checks, upstream_checks
 from gateway.settings.tls_files import authorities_fault, certificate_fault, readable_by_all
 
 Problems = Iterator[Problem]
@@ -141,6 +141,11 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     limit_checks.limits_do_not_hide_each_other,
     limit_checks.queues_have_a_limit,
     limit_checks.waiting_can_happen,
+    quota_checks.amounts_fit,
+    quota_checks.names_mean_one_rule,
+    quota_checks.quotas_hold_for_each_worker,
+    quota_checks.shared_can_act,
+    quota_checks.tokens_are_counted,
     _upstreams_have_endpoints,
     upstream_checks.endpoints_differ,
     upstream_checks.choices_can_act,
