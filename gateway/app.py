@@ -92,6 +92,10 @@ class Applications:
         """Ask no endpoint for its health any more. To be called when the worker is about to leave."""
         self._checks.stop()
 
+    def settle(self) -> None:
+        """Send what ended exchanges left to be sent to the shared store. To be called when the worker leaves."""
+        self._sharing.settle()
+
     def record_refusal(self, failure: Failure, exchange_id: str, peer: str) -> None:
         """Give a request that could not be read as one the record of an exchange all the same."""
         head = RequestHead("-", "-", (1, 1), [], "http", "", peer, 0, 0)

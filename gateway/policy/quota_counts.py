@@ -75,20 +75,28 @@ class LocalCounts:
     def take(self, ask: Ask) -> Answer:
         """Take all of ``ask``, or nothing of it."""
         now = self._clock()
-        taken = [self._look_at_rate(rate, key, now) for rate, key in ask.rates]
-        budgets = tuple(self._look_at_budget(budget, key) for budget, key in ask.budgets)
-        running = len(self._leases.get(ask.streams[1], ())) if ask.streams is not None else 0
-        granted = (
-            not any(standing.wait_seconds for standing, _, _ in taken)
-            and not any(standing.wait_seconds for standing in budgets)
-            and (ask.streams is None or running < ask.streams[0])
-        )
+        granted, running, rates, budgets = True, 0, [], []
+        seats = []
+        for rate, key in ask.rates:
+            found, table, seat = self._look_at_rate(rate, key, now)
+            rates.append(found)
+            seats.append((table, seat))
+            if found.wait_seconds:
+                granted = False
+        for budget, key in ask.budgets:
+            budgets.append(self._look_at_budget(budget, key))
+            if budgets[-1].wait_seconds:
+                granted = False
+        if ask.streams is not None:
+            limit, key, lease = ask.streams
+            running = len(self._leases.get(key, ()))
+            granted = granted and running < limit
+            if granted:
+                self._leases.setdefault(key, set()).add(lease)
         if granted:
-            for (standing, table, seat), _ in zip(taken, ask.rates, strict=True):
-                table.put(seat, now + standing.whole_in_seconds)
-            if ask.streams is not None:
-                self._leases.setdefault(ask.streams[1], set()).add(ask.streams[2])
-        return Answer(granted, tuple(standing for standing, _, _ in taken), budgets, running)
+            for found, (table, seat) in zip(rates, seats, strict=True):
+                table.put(seat, now + found.whole_in_seconds)
+        return Answer(granted, tuple(rates), tuple(budgets), running)
 
     def give_back(self, key: str, lease: str) -> None:
         """Let a lease go."""

@@ -25,7 +25,6 @@ from gateway.exchange.failure import (
     FailureError,
     Kind,
 )
-from gateway.exchange.fields import remove_field
 from gateway.exchange.message import ReplyHead, Source
 from gateway.exchange.quota import Answer, Ask, Budget, Counts, Quotas, Rate
 from gateway.exchange.route import GatewayPlan, Route
@@ -223,8 +222,8 @@ class Meter:
                 raise FailureError(refusal(ask, answer))
 
         def commit(exchange: Exchange, head: ReplyHead) -> None:
-            remove_field(head.fields, "ratelimit")
-            remove_field(head.fields, "ratelimit-policy")
+            # Also those of earlier drafts: what the upstream says is about the gateway, not about this caller.
+            head.fields[:] = [line for line in head.fields if not line[0].lower().startswith("ratelimit")]
             head.fields.append(("RateLimit-Policy", told))
             if exchange.metered_at is not None:
                 waited = clock() - exchange.metered_at

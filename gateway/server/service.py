@@ -63,6 +63,10 @@ class Service:
         """Ask no upstream for its health any more."""
         self._applications.stop_checks()
 
+    def settle(self) -> None:
+        """Send what ended exchanges left to be sent to the shared store."""
+        self._applications.settle()
+
     def look_for_news(self) -> None:
         """Adopt a configuration that the master has read meanwhile. Running exchanges keep what they began with."""
         news = self._bulletin.changed()

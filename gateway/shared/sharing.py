@@ -47,6 +47,11 @@ class Sharing:
             counts.wake = self._settling.wake
         return self._counts
 
+    def settle(self) -> None:
+        """Send what exchanges left to be sent, now: bounded in time, as every question is."""
+        if self._counts is not None:
+            self._counts.settle()
+
 
 def _wanted(plan: GatewayPlan) -> SharedStore | None:
     return plan.shared if any(route.quotas is not None for route in plan.routes) else None
