@@ -114,6 +114,8 @@ def test_budget_refuses_until_its_window_ends() -> None:
     assert (answer.granted, answer.budgets[0].left, answer.budgets[0].wait_seconds) == (False, 0, DAY - 1000)
     clock.now = 4 * DAY
     assert made.take(ask).budgets[0].left == 100
+    made.charge(BUDGET, "a", 30)
+    assert made.take(ask).budgets[0].left == 70
     assert window_end(BUDGET, 4 * DAY) == 5 * DAY
 
 

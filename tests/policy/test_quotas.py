@@ -181,6 +181,8 @@ def test_budget_is_charged_with_what_was_used_and_refuses_then() -> None:
     route = a_metered_route(RATE, BUDGET)
     meter = a_meter(route, clock=clock)
     exchange, _ = enter(meter, route)
+    enter(meter, route)
+    assert enter(meter, route)[1] == "rate_limited"
     exchange.attempts.append(an_attempt())
     exchange.reply, exchange.relayed_bytes = a_reply(), 100
     end(meter, exchange)
