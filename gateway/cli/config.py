@@ -32,7 +32,7 @@ def written_out(found: "Checked") -> Iterator[str]:
     settings, sources = found.settings, found.sources
     files = [sources.main.name, *(document.name for document in sources.included)]
     yield f"# What {', '.join(files)} say{'s' if len(files) == 1 else ''} in the end. Secrets are masked."
-    for name in ("server", "admin", "log", "forwarding"):
+    for name in ("server", "admin", "log", "forwarding", "shared"):
         yield from _table(f"[{name}]", of_table(getattr(settings, name), (name,), sources))
         if name == "server" and settings.server.tls is not None:
             yield from _table("[server.tls]", of_table(settings.server.tls, ("server", "tls"), sources))

@@ -89,7 +89,8 @@ def _masked(value: Any, path: Path, sources: Sources) -> Any:
     if path and sources.hides(path):
         return MASK
     if isinstance(value, dict):
-        return {key: _masked(each, (*path, key), sources) for key, each in value.items()}
+        # What is not set in a table of an array has no value that would say the same.
+        return {key: _masked(each, (*path, key), sources) for key, each in value.items() if each is not None}
     if isinstance(value, tuple):
         return tuple(_masked(each, (*path, index), sources) for index, each in enumerate(value))
     return value
