@@ -10,6 +10,7 @@ from gateway.exchange.route import Stream
 from gateway.policy.quotas import KIND_OF, BudgetSettings, RateSettings
 from gateway.settings import Settings
 from gateway.settings.policies import Policies, nearest
+from gateway.settings.shared import SharedSettings
 
 Problems = Iterator[Problem]
 _MOST_RULES = 16
@@ -67,7 +68,8 @@ def shared_can_act(settings: Settings, sources: Sources) -> Problems:
     """A shared store is used by somebody, can be spoken to, and is there for what is said about it."""
     shared = settings.shared
     if shared.redis is None:
-        for key in sorted(shared.model_fields_set - {"redis"}):
+        said = (key for key in shared.model_fields_set if getattr(shared, key) != getattr(SharedSettings(), key))
+        for key in sorted(said):
             yield _warning(sources, ("shared", key), "cannot act: redis is not set")
         return
     if find_spec("redis") is None:
