@@ -12,6 +12,7 @@ from gateway.settings import (
     AdminTokenSettings,
     BasicSettings,
     BreakerSettings,
+    BudgetSettings,
     CallersSettings,
     CertificateSettings,
     CredentialsSettings,
@@ -24,10 +25,12 @@ from gateway.settings import (
     LogSettings,
     OAuth2Settings,
     Policies,
+    RateSettings,
     RouteSettings,
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    SharedSettings,
     SigV4Settings,
     TokenSettings,
     UpstreamSettings,
@@ -123,6 +126,7 @@ TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("[callers.certificates.NAME]", CertificateSettings),
     ("[callers.jwt.NAME]", TokenSettings),
     ("[callers.forward_auth.NAME]", ForwardSettings),
+    ("[shared]", SharedSettings),
     ("[upstreams.NAME]", UpstreamSettings),
     ("[upstreams.NAME.endpoints]", EndpointSettings),
     ("[upstreams.NAME.breaker]", BreakerSettings),
@@ -134,6 +138,8 @@ TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("[upstreams.NAME.credentials.hmac]", HmacSettings),
     ("[upstreams.NAME.tls]", UpstreamTlsSettings),
     ("[[routes]]", RouteSettings),
+    ("[[routes.limits.rates]]", RateSettings),
+    ("[[routes.limits.budgets]]", BudgetSettings),
 )
 """The tables of the file in its order; those that inherit have a section of their own."""
 

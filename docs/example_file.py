@@ -23,6 +23,7 @@ from gateway.settings import (
     AuthSettings,
     BasicSettings,
     BreakerSettings,
+    BudgetSettings,
     CallersSettings,
     CertificateSettings,
     CompressionSettings,
@@ -37,11 +38,13 @@ from gateway.settings import (
     LimitsSettings,
     LogSettings,
     OAuth2Settings,
+    RateSettings,
     RetrySettings,
     RouteSettings,
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    SharedSettings,
     SigV4Settings,
     TimeoutsSettings,
     TokenSettings,
@@ -64,6 +67,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
     "[forwarding]": (ForwardingSettings, ("forwarding",)),
     "[callers]": (CallersSettings, ("callers",)),
     "[callers.keys.app]": (KeySettings, ("callers", "keys", "app")),
+    "[shared]": (SharedSettings, ("shared",)),
     "[defaults.timeouts]": (TimeoutsSettings, ("defaults", "timeouts")),
     "[defaults.limits]": (LimitsSettings, ("defaults", "limits")),
     "[defaults.retry]": (RetrySettings, ("defaults", "retry")),
@@ -80,7 +84,7 @@ TABLES: dict[str, tuple[type[Model], tuple[str, ...]]] = {
 
 IN_PLACE: tuple[type[Model], ...] = (
     EndpointSettings, AdminTokenSettings, UserSettings, CertificateSettings, TokenSettings, ForwardSettings,
-    CredentialsSettings, BasicSettings, OAuth2Settings, SigV4Settings, HmacSettings,
+    CredentialsSettings, BasicSettings, OAuth2Settings, SigV4Settings, HmacSettings, RateSettings, BudgetSettings,
 )  # fmt: skip
 """Tables that the example of a setting shows, for in one file a setting cannot have both of its forms; and those that
 need files of other people, which docs/callers.md shows."""

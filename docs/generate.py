@@ -85,6 +85,10 @@ ADVICE = {
     "coding_unsupported": "The request's `Transfer-Encoding` is something other than `chunked`.",
     "method_unsupported": "CONNECT is not served at all, TRACE only where a route names it.",
     "version_unsupported": "Only HTTP/1.0 and HTTP/1.1 are served.",
+    "rate_limited": "Its caller sent more requests than `limits.rates` allows; the detail names the rule, `Retry-After`"
+    " says when the next one passes. A request that is refused takes nothing.",
+    "too_many_streams": "Its caller has `limits.max_streams_per_principal` exchanges of the route under way already.",
+    "budget_exhausted": "Its caller has used up one of `limits.budgets`; `Retry-After` says when the window ends.",
     "client_gone": "The client closed its connection, in whatever phase; its upstream connection was closed too. No"
     " reply is sent, for nobody would read it.",
     "client_stalled": "The client took nothing of what was ready for it for `timeouts.write`; it was reset.",
@@ -98,6 +102,8 @@ ADVICE = {
     " gives way to who has fewer. `Retry-After` is estimated from how often slots were freed lately, 1 to 60 s.",
     "queue_timeout": "The request waited for `timeouts.queue` at the limits of its route and upstream. `Retry-After`"
     " is estimated as above.",
+    "limits_unavailable": "The Redis of `[shared]` does not answer, and `on_failure` is `closed`. Look at the Redis;"
+    " the log says when it went and when it came back.",
     "total_timeout": "The exchange took longer than the route's `timeouts.total`.",
     "drained": "The stream still ran when `[server] drain_timeout` was over.",
     "superseded": "The end of an attempt, never of an exchange: `hedge` had another one made beside it, which was"

@@ -27,12 +27,14 @@ from gateway.policy import ORDER, callers, hedge, request_id, retry
 from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
+from gateway.policy.quotas import Meter
 from gateway.policy.retry_budget import Budget
 from gateway.policy.routing import RouteTable
 from gateway.relay.health_checks import Check, HealthChecks
 from gateway.relay.live import Live
 from gateway.relay.readable import wait_readable
 from gateway.relay.renewal import Renewal
+from gateway.shared.sharing import Sharing
 from gateway.upstream.checking import fault
 from gateway.upstream.opening import Opener
 from gateway.upstream.token import fetch_token, token_opener
@@ -51,7 +53,7 @@ class Applications:
     ) -> None:
         """``read_again`` lets the configuration be read again, see ``admin_app``; None where it cannot be.
 
-        Raises ValueError for an upstream whose TLS files cannot be used.
+        Raises ValueError for an upstream whose TLS files, or a Redis whose URL, cannot be used.
         """
         self.live = Live()
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
@@ -64,6 +66,8 @@ class Applications:
         self._desk = CallerDesk(time.monotonic, time.time)  # noqa: TID251 - when a key or token expires is a date
         self._desk.adopt(plan.callers)
         self._tokens = _tokens(plan, {})
+        self._sharing = Sharing(time.monotonic)
+        self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots, self.live, read_again)
@@ -76,7 +80,7 @@ class Applications:
         So are tokens whose settings are the same, what is known of endpoints that stay, and checks of their health
         where their settings are the same.
 
-        Raises ValueError, and changes nothing, where an upstream's TLS files cannot be used.
+        Raises ValueError, and changes nothing, where an upstream's TLS files or the URL of Redis cannot be used.
         """
         openers = {
             name: self._openers[name]
@@ -86,6 +90,7 @@ class Applications:
         }
         close_checks = self._desk.adopt(plan.callers)
         tokens = _tokens(plan, self._tokens)
+        self._sharing.prepare(plan)
         before, self._openers = self._openers, openers
         self._tokens = tokens
         self._plan = plan
@@ -107,6 +112,10 @@ class Applications:
     def stop_checks(self) -> None:
         """Ask no endpoint for its health any more. To be called when the worker is about to leave."""
         self._checks.stop()
+
+    def settle(self) -> None:
+        """Send what ended exchanges left to be sent to the shared store. To be called when the worker leaves."""
+        self._sharing.settle()
 
     def record_refusal(self, failure: Failure, exchange_id: str, peer: str) -> None:
         """Give a request that could not be read as one the record of an exchange all the same."""
@@ -157,6 +166,7 @@ class Applications:
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         self._concurrency.adopt(plan)
+        self._meter.adopt(plan, self._sharing.adopt(plan))
         spine = Spine(
             accept=_accept(RouteTable(plan.routes), self.live),
             phases={route.name: self._phases(route, record) for route in plan.routes},
@@ -172,7 +182,8 @@ class Applications:
     def _phases(self, route: Route, record: Hooks) -> Phases:
         # The account of the endpoints stands before all policies: it must hear of every attempt.
         account = self._endpoints[route.upstream.name].hooks(time.monotonic)
-        return phases([account, *self._policies(route), *self._concurrency.hooks(route), record])
+        quotas = self._meter.hooks(route)
+        return phases([account, *self._policies(route), *quotas, *self._concurrency.hooks(route), record])
 
     def _policies(self, route: Route) -> Iterator[Hooks]:
         """Yield the hooks of a route; policies that remember across exchanges get what this worker remembers."""

@@ -89,7 +89,14 @@ def _compile(settings: Settings, sources: Sources) -> GatewayPlan:
         _route(name, route, settings, upstreams[route.upstream], forwarding, callers)
         for name, route in zip(names, settings.routes, strict=True)
     )
-    return GatewayPlan(tuple(routes), upstreams, forwarding, settings.admin.compiled(), callers)
+    return GatewayPlan(
+        tuple(routes),
+        upstreams,
+        forwarding,
+        admin=settings.admin.compiled(),
+        callers=callers,
+        shared=settings.shared.compiled(),
+    )
 
 
 def _digest(path: str) -> str:

@@ -1,6 +1,7 @@
 """The spine: the phases of an exchange, one short function each, no I/O of their own.
 
-    accept -> admit -> queue -> obtain (select -> prepare -> open -> judge)* -> stage -> commit -> relay -> finish
+    accept -> admit -> meter -> queue -> obtain (select -> prepare -> open -> judge)* -> stage -> commit -> relay
+    -> finish
 
 `Spine.answer` runs accept to commit and always returns a reply, unless there is nobody left to answer. The relay is
 `gateway.relay.relaying`; `Spine.finish` runs exactly once, whatever happened. Policies are plain callables, fixed when
@@ -30,6 +31,7 @@ class Phases:
     """The hooks of one route, sorted by phase."""
 
     admit: tuple[Callable[[Exchange], Reply | Question | None], ...]
+    meter: tuple[Callable[[Exchange], None], ...]
     queue: tuple[Callable[[Exchange], Place | None], ...]
     prepare: tuple[Callable[[Exchange, Attempt], None], ...]
     judge: tuple[Callable[[Exchange, Attempt], Verdict], ...]
@@ -43,6 +45,7 @@ def phases(hooks: Iterable[Hooks]) -> Phases:
     ordered = list(hooks)
     return Phases(
         admit=tuple(hook.admit for hook in ordered if hook.admit is not None),
+        meter=tuple(hook.meter for hook in ordered if hook.meter is not None),
         queue=tuple(hook.queue for hook in ordered if hook.queue is not None),
         prepare=tuple(hook.prepare for hook in ordered if hook.prepare is not None),
         judge=tuple(hook.judge for hook in ordered if hook.judge is not None),
@@ -128,6 +131,7 @@ class Spine:
             reply = admit(exchange, of_route, ask)
             if reply is None:
                 routed(exchange)
+                meter(exchange, of_route)
                 queue(exchange, of_route, wait)
                 reply = self.obtain(exchange, of_route, open_, pause)
                 exchange.reply = exchange.reply or reply  # From here on it is too late for an early head.
@@ -290,6 +294,12 @@ def admit(exchange: Exchange, of_route: Phases, ask: Ask) -> Reply | None:
             exchange.at_finish(reply.chunks.close)
             return reply
     return None
+
+
+def meter(exchange: Exchange, of_route: Phases) -> None:
+    """Has its caller anything left to take?"""
+    for hook in of_route.meter:
+        hook(exchange)
 
 
 def queue(exchange: Exchange, of_route: Phases, wait: Wait) -> None:

@@ -7,7 +7,7 @@ from support.exchanges import a_failure, a_reply, an_exchange
 from test_lifecycle import Rig
 
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import QUEUE_TIMEOUT, Failure, Interruption
+from gateway.exchange.failure import QUEUE_TIMEOUT, RATE_LIMITED, Failure, Interruption
 from gateway.exchange.message import Source
 from gateway.exchange.outcome import Outcome
 from gateway.policy.hooks import Hooks
@@ -75,3 +75,24 @@ def test_local_answer_does_not_wait() -> None:
     rig = Rig(Waited(seen, "one").hooks, Hooks(admit=lambda exchange: a_reply(203, source=Source.LOCAL)))
     assert rig.spine.answer(an_exchange(), rig.opening()).reply.head.status == 203
     assert seen == []
+
+
+def test_what_is_metered_was_admitted_and_does_not_wait_yet() -> None:
+    """Between admit and queue; a refusal asks no endpoint, and what is answered at admit is not metered."""
+    seen: list[str] = []
+    waited = Waited(seen, "one")
+    rig = Rig(Hooks(meter=lambda exchange: seen.append("meter")), waited.hooks)
+    rig.seen = seen
+    rig.spine.answer(an_exchange(), rig.opening(a_reply()), wait=lambda exchange, place: None)
+    assert seen[:4] == ["accept", "admit", "meter", "queue one"]
+
+    def refuse(exchange: Exchange) -> None:
+        raise a_failure(RATE_LIMITED)
+
+    rig, exchange = Rig(Hooks(meter=refuse), waited.hooks), an_exchange()
+    assert rig.spine.answer(exchange, rig.opening()).reply.head.status == 429
+    rig.spine.finish(exchange)
+    assert (exchange.outcome, exchange.attempts) == (Outcome.REJECTED, [])
+
+    local = Hooks(admit=lambda exchange: a_reply(203, source=Source.LOCAL), meter=refuse)
+    assert Rig(local).spine.answer(an_exchange(), rig.opening()).reply.head.status == 203

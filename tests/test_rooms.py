@@ -42,6 +42,7 @@ ROOMS = {
     "grammar": Room(ours=("config", "exchange"), theirs=("pydantic",)),
     "relay": Room(ours=("exchange",), theirs=("gevent",)),
     "recording": Room(ours=("exchange",), theirs=("gevent",)),
+    "shared": Room(ours=("exchange", "relay"), theirs=("redis",)),
     "observe": Room(ours=("exchange",)),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
     "policy": Room(

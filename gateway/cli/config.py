@@ -32,7 +32,7 @@ def written_out(found: "Checked") -> Iterator[str]:
     settings, sources = found.settings, found.sources
     files = [sources.main.name, *(document.name for document in sources.included)]
     yield f"# What {', '.join(files)} say{'s' if len(files) == 1 else ''} in the end. Secrets are masked."
-    for name in ("server", "admin", "log", "forwarding"):
+    for name in ("server", "admin", "log", "forwarding", "shared"):
         table = getattr(settings, name)
         yield from _table(f"[{name}]", of_table(table, (name,), sources))
         if (tls := getattr(table, "tls", None)) is not None:

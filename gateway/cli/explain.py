@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from gateway.exchange.exchange import Exchange
     from gateway.settings.effective import Effective
 
-_PHASES = ("admit", "queue", "select", "prepare", "open", "judge", "stage", "commit", "relay", "finish", "throughout")
+_PHASES = (
+    "admit",
+    "meter",
+    "queue",
+    "select",
+    "prepare",
+    "open",
+    "judge",
+    "stage",
+    "commit",
+    "relay",
+    "finish",
+    "throughout",
+)
 
 
 @click.command()
@@ -71,6 +84,7 @@ class Explanation:
         from gateway.policy.callers import Reach
         from gateway.policy.concurrency import Concurrency
         from gateway.policy.hooks import Hooks
+        from gateway.policy.quotas import Meter
 
         assert exchange.route is not None
         self.found = found
@@ -89,6 +103,8 @@ class Explanation:
         queue, commit = ([each for hooks in limits if (each := getattr(hooks, phase))] for phase in ("queue", "commit"))
         both = Hooks(queue=next(iter(queue), None), commit=next(iter(commit), None))
         self.hooks.append((Concurrency.__module__, both))
+        quotas = Meter(time.monotonic, time.monotonic).hooks(exchange.route)
+        self.hooks.append((Meter.__module__, next(quotas, Hooks())))
         self.refusal = self._refusal()
 
     def lines(self) -> Iterator[str]:

@@ -11,6 +11,7 @@ from gateway.exchange.marks import Marks
 from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.promise import Promise
+from gateway.exchange.quota import Standing
 from gateway.exchange.wire import Wire
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ class Exchange:
     hedged: str | None = None
     """``won`` where the attempt that was begun beside the first brought the answer, ``lost`` where it did not,
     ``budget`` where there were too many already; None where nothing of the kind was tried."""
+    standings: tuple[Standing, ...] = ()
+    """How each rate of its route stood for its caller when it was asked."""
+    metered_at: float | None = None
+    """When that was; None where nothing was asked, or nobody could say."""
     not_retried: str | None = None
     """Why an attempt that the route retries was not followed by another."""
     _releases: list[Callable[[], object]] = field(default_factory=list)

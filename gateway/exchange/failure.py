@@ -94,6 +94,9 @@ METHOD_NOT_ALLOWED = Kind("method_not_allowed", _DOWN, 405, "http_request_denied
 CODING_UNSUPPORTED = Kind("coding_unsupported", _DOWN, 501, "http_request_error", "Transfer coding not supported")
 METHOD_UNSUPPORTED = Kind("method_unsupported", _DOWN, 501, "http_request_denied", "Method not supported")
 VERSION_UNSUPPORTED = Kind("version_unsupported", _DOWN, 505, "http_request_error", "HTTP version not supported")
+RATE_LIMITED = Kind("rate_limited", _DOWN, 429, "http_request_denied", "Too many requests")
+TOO_MANY_STREAMS = Kind("too_many_streams", _DOWN, 429, "http_request_denied", "Too many requests at once")
+BUDGET_EXHAUSTED = Kind("budget_exhausted", _DOWN, 429, "http_request_denied", "Budget used up")
 CLIENT_GONE = Kind("client_gone", _DOWN, None, "", "The client left")
 CLIENT_STALLED = Kind("client_stalled", _DOWN, None, "", "The client stopped reading")
 
@@ -105,6 +108,9 @@ QUEUE_FULL = Kind("queue_full", _GATE, 503, "connection_limit_reached", "Too man
 QUEUE_TIMEOUT = Kind("queue_timeout", _GATE, 503, "connection_limit_reached", "Waited too long for a turn")
 AUTH_UNAVAILABLE = Kind(
     "auth_unavailable", _GATE, 503, "proxy_internal_response", "Caller could not be checked", retry_after_seconds=5
+)
+LIMITS_UNAVAILABLE = Kind(
+    "limits_unavailable", _GATE, 503, "proxy_internal_error", "Limits cannot be checked", retry_after_seconds=1
 )
 TOTAL_TIMEOUT = Kind("total_timeout", _GATE, 504, "http_response_timeout", "The exchange took too long")
 DRAINED = Kind("drained", _GATE, 503, "proxy_internal_response", "Ended by shutdown", retry_after_seconds=1)

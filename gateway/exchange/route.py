@@ -7,6 +7,7 @@ from gateway.exchange.access import Access
 from gateway.exchange.callers import Auth, Callers
 from gateway.exchange.credential import Credentials
 from gateway.exchange.peers import AddressRule, Networks, Peers
+from gateway.exchange.quota import Quotas, SharedStore
 from gateway.exchange.target import Endpoint
 
 
@@ -312,6 +313,9 @@ class Route:
     credentials: tuple[Credentials | None, ...] = ()
     """In the order of the upstream's endpoints; empty where none has any."""
 
+    quotas: Quotas | None = None
+    """What callers may take over time; None for any amount."""
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayPlan:
@@ -323,3 +327,5 @@ class GatewayPlan:
     admin: Access = field(default_factory=Access)
     """Who may do what on the admin listener."""
     callers: Callers = field(default_factory=Callers)
+    shared: SharedStore | None = None
+    """Where several workers count together; None where each counts for itself."""

@@ -24,11 +24,15 @@ class Verdict(Enum):
 class Hooks:
     """The phases a policy acts in on one route; None where it has nothing to say.
 
-    A hook does no I/O. It refuses by raising ``FailureError``.
+    A hook does no I/O, but for `meter`, which may ask a store that it was given. It refuses by raising
+    ``FailureError``.
     """
 
     admit: Callable[[Exchange], Reply | Question | None] | None = None
     """May it proceed? A reply answers it here and now; a question is asked before the next policy is."""
+    meter: Callable[[Exchange], None] | None = None
+    """Has its caller anything left to take? Asked of what is admitted, before it waits for its turn; may wait itself,
+    within the bound of its store."""
     queue: Callable[[Exchange], Place | None] | None = None
     """Must it wait for its turn? Returns its place in the queue; None where its turn has come already."""
     prepare: Callable[[Exchange, Attempt], None] | None = None

@@ -8,14 +8,14 @@ from gateway.exchange.failure import BODY_TOO_LARGE, MEDIA_TYPE_REFUSED, Failure
 from gateway.exchange.message import RequestHead
 from gateway.exchange.route import Route
 from gateway.grammar.content_types import MediaType
-from gateway.policy.concurrency import ConcurrencySettings
 from gateway.policy.hooks import Hooks
+from gateway.policy.quotas import QuotaSettings
 
 ACTS_ON = ("limits.max_request_body", "limits.content_types")
 """The settings that decide what it does, as a route sees them."""
 
 
-class LimitsSettings(ConcurrencySettings):
+class LimitsSettings(QuotaSettings):
     """How much an exchange may take, and how many may be under way at once."""
 
     max_request_body: SizeOrOff = None

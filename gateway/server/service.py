@@ -94,6 +94,10 @@ class Service:
             gevent.sleep(_LOOK_SECONDS)
         return None if status.configurations == before else status.rejected is None
 
+    def settle(self) -> None:
+        """Send what ended exchanges left to be sent to the shared store."""
+        self._applications.settle()
+
     def look_for_news(self) -> None:
         """Adopt a configuration that the master has read meanwhile. Running exchanges keep what they began with."""
         news = self._bulletin.changed()

@@ -29,6 +29,7 @@ from gateway.policy.credential_settings import (
 from gateway.policy.forwarding import ForwardingSettings
 from gateway.policy.header_rules import RequestHeadersSettings, ResponseHeadersSettings
 from gateway.policy.health import HealthSettings
+from gateway.policy.quotas import BudgetSettings, RateSettings
 from gateway.policy.request_limits import LimitsSettings
 from gateway.policy.retry import RetrySettings
 from gateway.policy.timeouts import TimeoutsSettings
@@ -37,6 +38,7 @@ from gateway.settings.callers import CallersSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
 from gateway.settings.server import LogSettings, ServerSettings, ServerTlsSettings
+from gateway.settings.shared import SharedSettings
 from gateway.settings.upstreams import EndpointSettings, UpstreamSettings, UpstreamTlsSettings
 
 
@@ -56,6 +58,8 @@ class Settings(Model):
     """What upstreams are told about clients, and who may speak for them. Table."""
     callers: CallersSettings = Field(default_factory=CallersSettings)
     """Who may call, and how callers show who they are. Routes ask with `auth`. Table."""
+    shared: SharedSettings = Field(default_factory=SharedSettings)
+    """Where several workers, and machines, count together what callers take. Table."""
     defaults: DefaultsSettings = Field(default_factory=DefaultsSettings)
     """Policy values for all routes, where neither the route nor its upstream says otherwise. Table."""
     upstreams: dict[Name, UpstreamSettings] = Field(default_factory=dict)
@@ -72,6 +76,7 @@ __all__ = [
     "AuthSettings",
     "BasicSettings",
     "BreakerSettings",
+    "BudgetSettings",
     "CallersSettings",
     "CertificateSettings",
     "CompressionSettings",
@@ -89,6 +94,7 @@ __all__ = [
     "LogSettings",
     "OAuth2Settings",
     "Policies",
+    "RateSettings",
     "RequestHeadersSettings",
     "ResponseHeadersSettings",
     "RetrySettings",
@@ -96,6 +102,7 @@ __all__ = [
     "ServerSettings",
     "ServerTlsSettings",
     "Settings",
+    "SharedSettings",
     "SigV4Settings",
     "TimeoutsSettings",
     "TokenSettings",

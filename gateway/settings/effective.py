@@ -9,7 +9,7 @@ from gateway.config.positions import Path
 from gateway.config.secrets import MASK
 from gateway.config.sources import Sources
 from gateway.config.toml import written
-from gateway.policy.credential_settings import as_written
+from gateway.policy.credential_settings import CredentialsSettings, as_written
 from gateway.settings import Policies, Settings
 from gateway.settings.policies import OF_THE_TABLE_ITSELF, nearest
 
@@ -81,13 +81,12 @@ def _dumped(table: Model) -> dict[str, Any]:
     plain = {
         name
         for name, field in type(table).model_fields.items()
-        if next(models_in(field.annotation), None) is None and not _of_tables(field.annotation)
-        if name in INLINE or next(models_in(field.annotation), None) is None
+        if name in INLINE or (next(models_in(field.annotation), None) is None and not _of_tables(field.annotation))
     }
     values = table.model_dump(include=plain)
     for name in INLINE & values.keys():
-        credentials = getattr(table, name)
-        values[name] = None if credentials is None else as_written(credentials)
+        if isinstance(credentials := getattr(table, name), CredentialsSettings):  # CORS has a setting of that name.
+            values[name] = as_written(credentials)
     return values
 
 
@@ -104,7 +103,8 @@ def _masked(value: Any, path: Path, sources: Sources) -> Any:
     if path and sources.hides(path):
         return MASK
     if isinstance(value, dict):
-        return {key: _masked(each, (*path, key), sources) for key, each in value.items()}
+        # What is not set in a table of an array has no value that would say the same.
+        return {key: _masked(each, (*path, key), sources) for key, each in value.items() if each is not None}
     if isinstance(value, tuple):
         return tuple(_masked(each, (*path, index), sources) for index, each in enumerate(value))
     return value

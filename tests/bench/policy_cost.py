@@ -33,7 +33,12 @@ UPSTREAM = {
 ROUTE = {
     "retry": {"attempts": 3, "on": ["connect", "reset", 429, 503], "methods": ["GET", "POST"]},
     "timeouts": {"min_rate": "10B/60s", "total": "10m"},
-    "limits": {"max_concurrent": 1000, "max_request_body": "10MiB", "priority": "high"},
+    "limits": {
+        "max_concurrent": 1000,
+        "max_request_body": "10MiB",
+        "priority": "high",
+        "rates": [{"limit": "1M/s", "by": "address"}],
+    },
 }
 
 

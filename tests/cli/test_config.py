@@ -158,3 +158,17 @@ def test_a_limit_of_an_upstream_is_not_told_of_its_routes(folder: Path) -> None:
     of_route = table(told, "[routes.limits]")
     assert of_route["max_concurrent"] == ('"off"', "default")
     assert of_route["priority"] == ('"high"', "upstream a.b, gateway.toml:12")
+
+
+def test_rules_in_arrays_are_printed_as_they_are_read_and_the_url_of_redis_is_not(tmp_path: Path) -> None:
+    """What a rule leaves out is left out again; the URL may hold a password."""
+    rules = """rates = [{ limit = "100/min", by = "address", burst = 20 }, { limit = "5k/day", by = "principal" }]"""
+    (tmp_path / "gateway.toml").write_text(
+        '[shared]\nredis = "redis://:hunter2@127.0.0.1/0"\n[upstreams.a]\nendpoints = ["http://127.0.0.1:9"]\n'
+        f'[[routes]]\npath = "/"\nupstream = "a"\nlimits.{rules}\n'
+    )
+    told = CliRunner().invoke(config, ["-c", str(tmp_path / "gateway.toml")])
+    assert told.exit_code == 0, told.output
+    assert f"\n{rules}  # " in told.output
+    assert '\n[shared]\nredis = "***" ' in told.output
+    assert "hunter2" not in told.output
