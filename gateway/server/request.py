@@ -32,7 +32,11 @@ _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _EMPTY_LINE = b"\r\n"
 _PIECE_BYTES = 64 * 1024
-_SINGLE = frozenset({"HOST", "CONTENT-TYPE"})
+_SINGLE = frozenset({"HOST", "CONTENT-TYPE", "EXPECT"})
+_LIKE_FRAMING = frozenset({"CONTENT_LENGTH", "TRANSFER_ENCODING"})
+"""Names that CGI and WSGI turn into the same variables as the fields that frame a body."""
+_LENGTH = re.compile(r"[0-9]{1,18}")
+"""A 64-bit number for every reader, signed or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ class ExactRequest(Request):
         """Parse strictly (RFC 9112 section 5); return gunicorn's upper-cased list, which decides the framing.
 
         Names with an underscore are left out of that list, because WSGI confuses them with dashes; ``field_lines``
-        has them. Trailers are read and dropped.
+        has them, and those that would be confused with framing are refused.
         """
         lines = data.decode("latin-1").split("\r\n")
         if len(lines) > self.limit_request_fields:
@@ -214,6 +218,8 @@ class ExactRequest(Request):
                 if key in seen:
                     raise InvalidHeader(key)
                 seen.add(key)
+            if key in _LIKE_FRAMING or (key == "CONTENT-LENGTH" and not _LENGTH.fullmatch(value)):
+                raise InvalidHeader(key)
             if key == "EXPECT" and not from_trailer:
                 self._note_expectation(value)
             fields.append((name, value))
