@@ -50,6 +50,8 @@ class Echo:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.connections: list[Taken] = []
+        self.order: list[tuple[str, bytes]] = []
+        """Method with target, and body, of the requests that came whole, on whichever connection."""
 
     def __call__(self, connection: ScriptedConnection) -> None:
         """Serve one connection until the peer leaves."""
@@ -65,7 +67,7 @@ class Echo:
 
     def _serve(self, connection: ScriptedConnection, taken: Taken) -> None:
         reader = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_HEAD_OCTETS)
-        asked = ""
+        asked, body = "", b""
         while True:
             event = reader.next_event()
             if event is h11.NEED_DATA:
@@ -76,10 +78,13 @@ class Echo:
                 taken.inside = True
                 reader.receive_data(octets)
             elif isinstance(event, h11.Request):
-                asked = f"{event.method.decode()} {event.target.decode('latin-1')}"
+                asked, body = f"{event.method.decode()} {event.target.decode('latin-1')}", b""
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 taken.inside = bool(reader.trailing_data[0])
                 taken.asked.append(asked)
+                self.order.append((asked, body))
                 connection.send(_answer(reader, asked))
                 if reader.our_state is not h11.DONE:
                     return
