@@ -48,9 +48,11 @@ def nginx(
     nginx_program: str, tmp_path_factory: pytest.TempPathFactory, behind_nginx: Echo
 ) -> Iterator[tuple[str, int]]:
     """Where an nginx listens."""
-    with ScriptedUpstream(behind_nginx) as upstream:
-        with Nginx(nginx_program, tmp_path_factory.mktemp("nginx"), ("127.0.0.1", upstream.port)) as nginx:
-            yield nginx.addresses[0]
+    with (
+        ScriptedUpstream(behind_nginx) as upstream,
+        Nginx(nginx_program, tmp_path_factory.mktemp("nginx"), ("127.0.0.1", upstream.port)) as nginx,
+    ):
+        yield nginx.addresses[0]
 
 
 def sent_up(rig: Rig, case: Case) -> tuple[bytes, list[tuple[str, bytes]]]:
