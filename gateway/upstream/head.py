@@ -50,6 +50,8 @@ class FramedHead:
     """Whether the connection may carry another request when the body has ended."""
     rest: bytes
     """Octets that came along behind the head."""
+    modern: bool = True
+    """Whether the upstream speaks HTTP/1.1."""
 
 
 class HeadReader:
@@ -103,7 +105,9 @@ class HeadReader:
         """Return the final head, which ends at ``end``, or None after an interim one."""
         minor, head = parse(data[:end])
         if head.status >= 200:
-            return frame(minor, head, self._method, data[end + 2 :])
+            framed = frame(minor, head, self._method, data[end + 2 :])
+            framed.modern = minor >= 1
+            return framed
         if head.status == 101:
             raise _refusal("it switched protocols without being asked", UPGRADE_REFUSED)
         self._interim += 1

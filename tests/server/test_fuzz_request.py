@@ -46,7 +46,7 @@ def check_one(octets: bytes, at: list[int]) -> str:
     found, end = requests_in([octets])
     assert requests_in(pieces(octets, at)) == (found, end)
     assert requests_in([octets[index : index + 1] for index in range(len(octets))]) == (found, end)
-    assert h11_readings.requests_in(octets).agrees(found)
+    assert h11_readings.requests_in(octets).agrees([*found])
     return end
 
 

@@ -17,10 +17,13 @@ class Reading:
     closed: bool = False
     """Whether a request was the last one for h11, which never keeps a connection of HTTP/1.0."""
 
-    def agrees(self, found: list[tuple[str, bytes]]) -> bool:
-        """Say whether ``found`` are the same requests, as far as both readers went; who refuses does not differ."""
-        both = min(len(found), len(self.requests))
-        return found[:both] == self.requests[:both] and (both == len(found) or bool(self.refused) or self.closed)
+    def agrees(self, found: list[tuple[str, bytes] | None]) -> bool:
+        """Say whether ``found`` are the same requests as far as both readers went; who refuses does not differ.
+
+        None stands for a request that is not to be compared.
+        """
+        same = all(ours in (None, theirs) for ours, theirs in zip(found, self.requests, strict=False))
+        return same and (len(found) <= len(self.requests) or bool(self.refused) or self.closed)
 
 
 def requests_in(octets: bytes) -> Reading:
@@ -51,8 +54,9 @@ def requests_in(octets: bytes) -> Reading:
             return reading
 
 
-def answer_in(octets: bytes) -> tuple[int, bytes] | None:
-    """Read ``octets``, and the end of the stream behind them, as the answer to a GET; None if it is not whole."""
+def answer_in(octets: bytes) -> tuple[int, bytes, bool] | None:
+    """Read ``octets``, and the end of the stream behind them, as the answer to a GET: status, body and whether it
+    is whole; None if h11 refuses it."""
     reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_OCTETS)
     reader.send(h11.Request(method="GET", target="/", headers=[("Host", "h")]))
     reader.send(h11.EndOfMessage())
@@ -67,11 +71,11 @@ def answer_in(octets: bytes) -> tuple[int, bytes] | None:
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
-                return status, body
+                return status, body, True
             elif event is h11.NEED_DATA and not ended:
                 ended = True
                 reader.receive_data(b"")
             elif not isinstance(event, h11.InformationalResponse):
-                return None
+                return status, body, False
     except h11.RemoteProtocolError:
         return None

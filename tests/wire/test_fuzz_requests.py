@@ -75,7 +75,12 @@ def check_one(rig: Rig, octets: bytes, at: list[int]) -> tuple[int, int]:
     assert all(answer.complete for answer in answers), answers
     assert all(answer.status < 500 or answer.status in (501, 505) for answer in answers), answers
     assert answers or waited
-    assert h11_readings.requests_in(octets + _END).agrees(whole)
+    asking = iter(whole)
+    # Ours were answered in the requests' places; the last of them may stand for what h11 is still reading.
+    compared = [None if answer.first("x-asked") is None else next(asking) for answer in answers]
+    while compared and compared[-1] is None:
+        compared.pop()
+    assert h11_readings.requests_in(octets + _END).agrees(compared)
     return len(served), len(answers) - len(served)
 
 
