@@ -53,7 +53,16 @@ def check_one(octets: bytes, at: list[int]) -> str:
 
 def test_octets_by_chance_have_one_reading_however_they_are_cut() -> None:
     """A body is whole exactly where the grammar says so; its content and its end are the grammar's."""
-    ends: list[str] = []
-    octets = st.lists(st.sampled_from(_PARTS) | st.binary(max_size=2), min_size=1, max_size=8).map(b"".join)
-    fuzz(st.tuples(octets, cuts()), lambda example: ends.append(check_one(*example)), examples=1000)
-    assert min(map(ends.count, ("broken", "whole", "open"))) > 10
+    endings: list[str] = []
+    noise = st.lists(st.sampled_from(_PARTS) | st.binary(max_size=2), min_size=1, max_size=8).map(b"".join)
+    sizes = st.sampled_from(
+        [b"5", b"05", b"5;a", b"5 ;a", b"5 ", b"+5", b"0x5", b"5\n", b"5\r", b"5;\n", b"5;\x0b", b"6"]
+    )
+    ends = st.sampled_from([b"\r\n"] * 8 + [b"\n", b"\r", b"", b"XX", b"\r\r"])
+    chunk = st.builds(b"%b\r\nhello%b".__mod__, st.tuples(sizes, ends))
+    last = st.sampled_from([b"0\r\n"] * 4 + [b"0 \r\n", b"00;a\r\n", b"0\n", b"-0\r\n"])
+    trailer = st.sampled_from([b""] * 4 + [b"X: 1\r\n", b"X : 1\r\n", b" 1\r\n", b"X\r\n", b"X: \0\r\n"])
+    bodies = st.tuples(st.lists(chunk, max_size=2).map(b"".join), last, trailer, ends, st.binary(max_size=3))
+    octets = noise | bodies.map(b"".join)
+    fuzz(st.tuples(octets, cuts()), lambda example: endings.append(check_one(*example)), examples=1000)
+    assert min(map(endings.count, ("broken", "whole", "open"))) > 10
