@@ -25,7 +25,7 @@ _CODES = {
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    timeouts = {"first_byte": "300ms", "idle": "300ms"}
+    timeouts = {"first_byte": "1s", "idle": "1s"}
     routes: list[dict[str, object]] = [{"timeouts": timeouts}]
     with Rig(tmp_path_factory.mktemp("rig"), routes=routes, upstream={"keepalive": "500ms"}) as rig:
         yield rig
