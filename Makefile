@@ -2,6 +2,7 @@
 #
 #   make run                       see it work
 #   make test                      see it proved
+#   make fuzz SECONDS=600          longer, for each of the fuzz tests
 #   make unit ARGS="-k drain -x"   ARGS goes to pytest
 #   make test SYSTEM=no            never install system packages (as root on Debian, missing ones are installed)
 #   make run PYTHON=/path/python   choose the interpreter that .venv is made from
@@ -10,6 +11,7 @@ SHELL  := /bin/sh
 PYTHON ?=
 ARGS   ?=
 SYSTEM ?= yes
+SECONDS ?= 60
 
 VENV := .venv
 PY   := $(VENV)/bin/python
@@ -21,7 +23,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --univer
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format unit wire docs lock audit clean
+.PHONY: help run test lint format unit wire fuzz docs lock audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +48,9 @@ unit: $(VENV)/test.stamp ## Only the fast tests: no server, nothing foreign
 
 wire: $(VENV)/test.stamp ## Only the tests with the real server
 	$(PY) -m pytest -ra -m wire $(ARGS)
+
+fuzz: $(VENV)/test.stamp ## Only the fuzz tests, each for SECONDS more (60), with other octets each time
+	FUZZ_SECONDS=$(SECONDS) $(PY) -m pytest -ra --timeout=0 -k test_fuzz $(ARGS) tests/exchange tests/server tests/upstream tests/wire
 
 docs: $(VENV)/test.stamp ## Write the generated pages anew
 	$(PY) -m docs.generate

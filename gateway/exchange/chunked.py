@@ -1,14 +1,20 @@
 """The chunked coding, decoded strictly and incrementally (RFC 9112 section 7.1). Pure: octets in, content out.
 
 Strict means that no two readers can differ about it: sizes are hex digits only, lines end in CRLF, data is followed by
-CRLF exactly. Extensions and trailers are read, bounded and dropped.
+CRLF exactly, no control octet stands in a line, and a trailer is a field line (RFC 9112 section 5). Extensions and
+trailers are read, bounded and dropped.
 """
+
+import re
 
 MAX_SIZE_LINE_OCTETS = 8 * 1024
 """A chunk's size with its extensions."""
-MAX_SIZE_DIGITS = 16
+MAX_SIZE_DIGITS = 15
+"""Whatever they say is a positive number for every reader that counts in 64 bits, signed or not."""
 MAX_TRAILER_OCTETS = 64 * 1024
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class ChunkedDecoder:
@@ -123,6 +129,8 @@ class ChunkedDecoder:
         self._trailer_octets += after - at
         if not line:
             self.over = True
+        elif _TRAILER.fullmatch(line) is None:
+            self._break("a trailer is not a field line")
         return after
 
     def _line(self, data: bytes, at: int, limit: int) -> tuple[bytes | None, int]:
@@ -130,8 +138,8 @@ class ChunkedDecoder:
         end = data.find(b"\r\n", at, at + limit + 2)
         line = data[at : end if end >= 0 else at + limit + 2]
         body = line[:-1] if end < 0 and line.endswith(b"\r") else line
-        if b"\n" in body or b"\r" in body or b"\0" in body:
-            self._break("a carriage return, a line feed or a NUL stands in a line of the chunked coding")
+        if _CONTROL.search(body):
+            self._break("a control octet stands in a line of the chunked coding")
         elif end >= 0:
             return line, end + 2
         elif len(body) > limit:

@@ -108,9 +108,13 @@ def _ipv6(text: str) -> bool:
 
 
 def valid_host(value: str) -> bool:
-    """Say whether ``value`` is a Host for http: ``host[:port]``, no user, not empty (RFC 9110 sections 4.2.1, 7.2)."""
+    """Say whether ``value`` is a Host for http: ``host[:port]``, no user, not empty (RFC 9110 sections 4.2.1, 7.2).
+
+    A comma and an escape are in RFC 3986's grammar and in no name that resolves: two Host lines that somebody joined
+    look like the one, and who decodes the other sees another host.
+    """
     match = _HOST.fullmatch(value)
-    if match is None or (match["port"] and _port(match["port"]) > 65535):
+    if match is None or "," in value or "%" in value or (match["port"] and _port(match["port"]) > 65535):
         return False
     literal = match["literal"]
     return literal is None or _ipv6(literal) or _IPV_FUTURE.fullmatch(literal) is not None

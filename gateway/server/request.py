@@ -28,11 +28,15 @@ from gateway.exchange.message import Fields
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _EMPTY_LINE = b"\r\n"
 _PIECE_BYTES = 64 * 1024
-_SINGLE = frozenset({"HOST", "CONTENT-TYPE"})
+_SINGLE = frozenset({"HOST", "CONTENT-TYPE", "EXPECT"})
+_LIKE_FRAMING = frozenset({"CONTENT_LENGTH", "TRANSFER_ENCODING"})
+"""Names that CGI and WSGI turn into the same variables as the fields that frame a body."""
+_LENGTH = re.compile(r"[0-9]{1,18}")
+"""A 64-bit number for every reader, signed or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +175,10 @@ class ExactRequest(Request):
             if line_end < 0:
                 line_end = self._request_line_end(buf, searched)
             end = buf.find(b"\r\n\r\n", max(0, searched - 3))
+            if line_end >= 0 and _BARE.search(buf, max(line_end, searched - 1), end + 4 if end >= 0 else len(buf)):
+                raise InvalidHeader("a bare CR or LF")
             if end >= 0:
                 break
-            if line_end >= 0 and _BARE_LINE_FEED.search(buf, max(line_end, searched - 1)):
-                raise InvalidHeader("a bare LF ends a line")
             if len(buf) - line_end > self.max_buffer_headers:
                 raise LimitRequestHeaders("max buffer headers")
             searched = len(buf)
@@ -188,8 +192,8 @@ class ExactRequest(Request):
     def _request_line_end(self, buf: bytearray, searched: int) -> int:
         """Parse the request line once it is whole and return where it ends; -1 before that."""
         end = buf.find(b"\r\n", max(0, searched - 1))
-        if _BARE_LINE_FEED.search(buf, max(0, searched - 1), end if end >= 0 else len(buf)):
-            raise InvalidRequestLine("a bare LF ends the line")
+        if _BARE.search(buf, max(0, searched - 1), end + 2 if end >= 0 else len(buf)):
+            raise InvalidRequestLine("a bare CR or LF")
         if (end if end >= 0 else len(buf) - 1) > self.limit_request_line:
             raise LimitRequestLine(len(buf), self.limit_request_line)
         if end >= 0:
@@ -206,7 +210,7 @@ class ExactRequest(Request):
         """Parse strictly (RFC 9112 section 5); return gunicorn's upper-cased list, which decides the framing.
 
         Names with an underscore are left out of that list, because WSGI confuses them with dashes; ``field_lines``
-        has them. Trailers are read and dropped.
+        has them, and those that would be confused with framing are refused.
         """
         lines = data.decode("latin-1").split("\r\n")
         if len(lines) > self.limit_request_fields:
@@ -221,6 +225,8 @@ class ExactRequest(Request):
                 if key in seen:
                     raise InvalidHeader(key)
                 seen.add(key)
+            if key in _LIKE_FRAMING or (key == "CONTENT-LENGTH" and not _LENGTH.fullmatch(value)):
+                raise InvalidHeader(key)
             if key == "EXPECT" and not from_trailer:
                 self._note_expectation(value)
             fields.append((name, value))

@@ -1,7 +1,9 @@
 """Request heads: what is asked, as the octets that go on the wire. Pure.
 
 Nothing is invented and nothing is rewritten: the target octet for octet, the field lines in their order and case, then
-exactly one framing (RFC 9112 section 6). The only field that is added is a missing Host (RFC 9112 section 3.2).
+exactly one framing (RFC 9112 section 6). The only field that is added is a missing Host (RFC 9112 section 3.2). The
+only one left out is an Expect of 100-continue without content, which no client may send (RFC 9110 section 10.1.1) and
+which leaves servers to differ about what they read next.
 """
 
 import re
@@ -27,16 +29,19 @@ def request_head(method: str, target: str, fields: Fields, authority: str, lengt
     ``fields``.
     """
     host = ""
-    expects = False
+    expects = needless = False
     for name, value in fields:
         lowered = name.lower()
         if lowered in _WATCHED:
             if lowered == "host":
                 host = name
             elif lowered == "expect":
-                expects = length != NO_BODY and length != 0 and value.lower() == "100-continue"
+                expects = value.lower() == "100-continue"
+                needless = expects and length in (NO_BODY, 0)
             else:
                 _refuse("its fields hold a framing of their own")
+    if needless:
+        fields = [line for line in fields if line[0].lower() != "expect"]
     lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
     count = len(fields)
     if not host:
@@ -53,7 +58,7 @@ def request_head(method: str, target: str, fields: Fields, authority: str, lengt
     # A line break inside a value would make one more line, and each of them would look well-formed.
     if match is None or match[1].count("\r\n") != count:
         _refuse("a control octet, or a name that is not a token, stands in its head")
-    return text.encode("latin-1"), expects
+    return text.encode("latin-1"), expects and not needless
 
 
 def _refuse(why: str) -> NoReturn:

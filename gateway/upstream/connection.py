@@ -90,6 +90,8 @@ class Connection:
                 if unsent is not None:
                     raise FailureError(unsent) from error
             raise
+        if not framed.modern and sending.upload is not None and sending.upload.length is None:
+            framed.persistent = False  # It may not have read our chunks as a body, but as its next request.
         attempt.status = framed.head.status
         sending.watch.answered()
         return framed

@@ -50,6 +50,8 @@ class FramedHead:
     """Whether the connection may carry another request when the body has ended."""
     rest: bytes
     """Octets that came along behind the head."""
+    modern: bool = True
+    """Whether the upstream speaks HTTP/1.1."""
 
 
 class HeadReader:
@@ -103,7 +105,9 @@ class HeadReader:
         """Return the final head, which ends at ``end``, or None after an interim one."""
         minor, head = parse(data[:end])
         if head.status >= 200:
-            return frame(minor, head, self._method, data[end + 2 :])
+            framed = frame(minor, head, self._method, data[end + 2 :])
+            framed.modern = minor >= 1
+            return framed
         if head.status == 101:
             raise _refusal("it switched protocols without being asked", UPGRADE_REFUSED)
         self._interim += 1
@@ -137,8 +141,8 @@ def parse(block: bytes) -> tuple[int, ReplyHead]:
 def frame(minor: int, head: ReplyHead, method: str, rest: bytes) -> FramedHead:
     """Decide how the body after ``head`` ends (RFC 9112 section 6.3) and take the framing fields out of ``head``.
 
-    Transfer-Encoding never stays. Content-Length stays where it is true, once; beside Transfer-Encoding it is dropped
-    and the connection is not used again (RFC 9112 section 6.1).
+    Transfer-Encoding never stays. Content-Length stays where it is true, once and without leading zeros, which some
+    read as octal; beside Transfer-Encoding it is dropped and the connection is not used again (RFC 9112 section 6.1).
     """
     lengths: list[str] = []
     codings: list[str] = []
@@ -154,9 +158,11 @@ def frame(minor: int, head: ReplyHead, method: str, rest: bytes) -> FramedHead:
     if codings and (minor == 0 or [coding.lower() for coding in codings] != ["chunked"]):
         raise _refusal("its Transfer-Encoding is not exactly chunked, or stands in HTTP/1.0")
     length = _length(lengths)
-    if codings or len(lengths) > 1 or (lengths and head.status == 204):
-        _drop_framing(head, keep_length=not codings and head.status != 204)
+    if codings or (lengths and (lengths != [str(length)] or head.status == 204)):
+        _set_framing(head, length if not codings and head.status != 204 else None)
     persistent = "close" not in options and (minor == 1 or "keep-alive" in options)
+    if head.status == 204 and (codings or length):
+        persistent = False  # Whoever announces a body for 204 may also send it, later.
     if method == "HEAD" or head.status in (204, 304):
         return FramedHead(head, Framing.NONE, 0, persistent and not (codings and lengths), rest)
     if codings:
@@ -177,15 +183,18 @@ def _length(values: list[str]) -> int | None:
     return int(first)
 
 
-def _drop_framing(head: ReplyHead, *, keep_length: bool) -> None:
+def _set_framing(head: ReplyHead, length: int | None) -> None:
+    """Leave one Content-Length that says ``length`` in the place of the first, or none; and no Transfer-Encoding."""
     kept: Fields = []
-    for field in head.fields:
-        lowered = field[0].lower()
-        if lowered == "content-length" and keep_length:
-            keep_length = False
-        elif lowered in ("content-length", "transfer-encoding"):
+    for name, value in head.fields:
+        lowered = name.lower()
+        if lowered == "content-length":
+            if length is None:
+                continue
+            value, length = str(length), None
+        elif lowered == "transfer-encoding":
             continue
-        kept.append(field)
+        kept.append((name, value))
     head.fields = kept
 
 

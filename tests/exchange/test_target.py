@@ -91,17 +91,17 @@ def test_endpoint_prints_without_its_base_path() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["a", "a.example:80", "A:", "127.0.0.1", "[::1]", "[::1]:443", "[v1.fe]", "a_b", "%41", "a!$&'()*+,;=~"]
+    "value", ["a", "a.example:80", "A:", "127.0.0.1", "[::1]", "[::1]:443", "[v1.fe]", "a_b", "a!$&'()*+;=~"]
 )
 def test_host_and_port_of_rfc_3986_is_valid(value: str) -> None:
-    """Everything a URI may hold as host and port is accepted."""
+    """What a URI may hold as host and port is accepted, but for commas and escapes."""
     assert valid_host(value)
 
 
 @pytest.mark.parametrize(
     "value",
     ["", ":80", "a b", "a/b", "a@b", "a?b", "a#b", "a:b", "a:1:2", "::1", "[::1", "::1]", "[::1]x", "[g]", "[]",
-     "[v1.]", "a:65536", "a:-1", "a,b c", "a\\b", "%4", "é", "[::1%eth0]", "a\n", "a:80 "],
+     "[v1.]", "a:65536", "a:-1", "a,b c", "a,b", "%41", "a%00b", "a\\b", "%4", "é", "[::1%eth0]", "a\n", "a:80 "],
 )  # fmt: skip
 def test_what_is_no_host_is_invalid(value: str) -> None:
     """A Host that two readers could read differently never passes."""

@@ -55,9 +55,14 @@ class TestHeads:
         assert "X_Y" not in dict(request.headers)
         assert request.scheme == "https"
 
+    @pytest.mark.parametrize("line", ["Content_Length: 5", "Transfer_Encoding: chunked", "content_length: 0"])
+    def test_name_that_wsgi_takes_for_framing_is_refused(self, line: str) -> None:
+        """For CGI and WSGI an underscore is a dash: who reads it after us may find another end of the body."""
+        assert verdict([a_head("Host: h", line)]) is errors.InvalidHeader
+
     def test_names_with_underscores_never_frame(self) -> None:
-        """``Content_Length`` is a field like any other, also for whoever reads it after us."""
-        request = parsed(a_head("Host: h", "Content_Length: 5", "Transfer_Encoding: chunked"))
+        """``X_Content_Length`` is a field like any other, also for whoever reads it after us."""
+        request = parsed(a_head("Host: h", "X_Content_Length: 5", "X_Transfer_Encoding: chunked"))
 
         assert request.body.length == 0
 
@@ -74,6 +79,10 @@ class TestHeads:
             (b"GET / HTTP/1.1\r\nHost: h\nA: b\r\n\r\n", errors.InvalidHeader),
             (b"GET / HTTP/1.1\r\nHost: h\r\n\nA: b\r\n\r\n", errors.ParseException),
             (b"GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", errors.InvalidHeader),
+            (b"GET / HTTP/1.1\r\nA: b\r\n\r\r\n", errors.InvalidHeader),
+            (b"GET / HTTP/1.1\r\nA: b\rc", errors.InvalidHeader),
+            (b"GET / HTTP/1.1\r\r\nHost: h\r\n\r\n", errors.InvalidRequestLine),
+            (b"GET / HTTP/1.1\rA", errors.InvalidRequestLine),
             (b"GET / HTTP/1.1\r\nA: b\x00c\r\n\r\n", errors.InvalidHeader),
             (b"GET / HTTP/1.1\r\nA : b\r\n\r\n", errors.InvalidHeaderName),
             (b"GET / HTTP/1.1\r\nA\r\n\r\n", errors.InvalidHeaderName),
@@ -190,6 +199,10 @@ class TestFraming:
             ["Content-Length:"],
             ["Content-Length: -1"],
             ["Content-Length: " + "9" * 5000],
+            ["Content-Length: 18446744073709551621"],
+            ["Content-Length: 9999999999999999999"],
+            ["Content-Length: 0000000000000000005"],
+            ["Expect: 100-continue", "Expect: 100-continue"],
             ["Content-Length: 5", "Transfer-Encoding: chunked"],
             ["Transfer-Encoding: identity"],
             ["Transfer-Encoding: chunked, chunked"],

@@ -85,8 +85,8 @@ class Rig:
 
         Connections there are end, so that none of them is used again.
         """
-        self._scripts = scripts
-        self._first = self._mark() + 1
+        first = self._mark() + 1
+        self._first, self._scripts = first, scripts  # In this order: who connected before never follows the new ones.
         connections, self._connections = self._connections, []
         for connection in connections:
             connection.stop()
@@ -145,17 +145,18 @@ class Rig:
             return numbers.get(timeout=5)
 
     def _play(self, connection: ScriptedConnection) -> None:
+        scripts, first = self._scripts, self._first
         try:
             peer = connection.socket.getpeername()
         except OSError:
             peer = None  # It has gone again, but what it sent is still there to be read.
         if peer in self._marks:
             self._marks.pop(peer).put(connection.number)
-        elif connection.number >= self._first:
+        elif connection.number >= first:
             self._connections.append(connection)
-            number = connection.number - self._first
+            number = connection.number - first
             try:
-                play(self._scripts[min(number, len(self._scripts) - 1)], connection)
+                play(scripts[min(number, len(scripts) - 1)], connection)
             finally:
                 self._ended.append(connection.number)
 

@@ -58,6 +58,15 @@ def test_expectation_counts_only_before_a_body(value: str, length: int | None, e
     assert request_head("POST", "/", [("Expect", value)], "h", length)[1] is expects
 
 
+@pytest.mark.parametrize("length", [NO_BODY, 0])
+def test_expectation_without_content_is_not_sent(length: int) -> None:
+    """A client must not send it, and servers differ about what they then read (RFC 9110 section 10.1.1)."""
+    head, _ = request_head("GET", "/", [("Host", "h"), ("eXpect", "100-Continue"), ("A", "b")], "h", length)
+
+    assert b"xpect" not in head
+    assert b"A: b\r\n" in head
+
+
 @pytest.mark.parametrize(
     ("method", "target", "fields"),
     [

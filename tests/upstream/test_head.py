@@ -211,6 +211,9 @@ def test_head_just_within_the_bounds_passes() -> None:
         (head("Content-Length: 5"), "HEAD", Framing.NONE, 0, True),
         (head("Transfer-Encoding: chunked"), "HEAD", Framing.NONE, 0, True),
         (head(status="HTTP/1.1 204 No Content"), "GET", Framing.NONE, 0, True),
+        (head("Content-Length: 0", status="HTTP/1.1 204 No Content"), "GET", Framing.NONE, 0, True),
+        (head("Content-Length: 5", status="HTTP/1.1 204 No Content"), "GET", Framing.NONE, 0, False),
+        (head("Transfer-Encoding: chunked", status="HTTP/1.1 204 No Content"), "GET", Framing.NONE, 0, False),
         (head("Content-Length: 5", status="HTTP/1.1 304 Not Modified"), "GET", Framing.NONE, 0, True),
         (head("Content-Length: 5", "Connection: Close"), "GET", Framing.LENGTH, 5, False),
         (head("Content-Length: 5", "Connection: x , ,close"), "GET", Framing.LENGTH, 5, False),
@@ -234,6 +237,9 @@ def test_head_decides_how_its_body_ends(
         (["Content-Length: 5"], "200 OK", "GET", ["5"]),
         (["Content-Length: 5", "X: y", "Content-Length: 5"], "200 OK", "GET", ["5"]),
         (["Content-Length: 5", "Transfer-Encoding: chunked"], "200 OK", "GET", []),
+        (["Content-Length: 010"], "200 OK", "GET", ["10"]),
+        (["Content-Length: 010", "X: y", "Content-Length: 010"], "200 OK", "HEAD", ["10"]),
+        (["Content-Length: 00"], "304 Not Modified", "GET", ["0"]),
         (["Content-Length: 5"], "200 OK", "HEAD", ["5"]),
         (["Content-Length: 5"], "304 Not Modified", "GET", ["5"]),
         (["Content-Length: 5"], "204 No Content", "GET", []),
@@ -242,7 +248,7 @@ def test_head_decides_how_its_body_ends(
 def test_content_length_stays_once_where_it_is_true(
     lines: list[str], status: str, method: str, left: list[str]
 ) -> None:
-    """Also for HEAD and 304, where it describes a body that is not sent (RFC 9110 section 8.6)."""
+    """Also for HEAD and 304, where it describes a body that is not sent (RFC 9110 section 8.6); never as octal."""
     framed = read(head("Transfer: kept", *lines, status=f"HTTP/1.1 {status}"), method)
 
     assert [value for name, value in framed.head.fields if name == "Content-Length"] == left

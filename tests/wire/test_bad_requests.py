@@ -127,9 +127,9 @@ ODD_BUT_CLEAR = {
         b"POST /a HTTP/1.1\r\nHost: up\r\nContent-Length: 5\r\n\r\n",
     ),
     "names like framing": (
-        request("GET /a HTTP/1.1", "Content_Length: 5", "Transfer_Encoding: chunked", "X-Content-Length: 5"),
-        b"GET /a HTTP/1.1\r\nHost: up\r\nContent_Length: 5\r\nTransfer_Encoding: chunked\r\n"
-        b"X-Content-Length: 5\r\n\r\n",
+        request("GET /a HTTP/1.1", "X_Content_Length: 5", "X-Content-Length: 5", "Transfer-Encodings: chunked"),
+        b"GET /a HTTP/1.1\r\nHost: up\r\nX_Content_Length: 5\r\nX-Content-Length: 5\r\n"
+        b"Transfer-Encodings: chunked\r\n\r\n",
     ),
 }
 

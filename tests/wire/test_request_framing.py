@@ -76,16 +76,18 @@ BAD_CHUNKS = {
     "more data than announced": b"5\r\nhello!!\r\n0\r\n\r\n",
     "less data than announced": b"6\r\nhello\r\n0\r\n\r\n",
     "a line feed alone at the end": b"5\r\nhello\r\n0\n\n",
+    "a trailer without colon": b"5\r\nhello\r\n0\r\nX-Trailer\r\n\r\n",
+    "a trailer with a space before the colon": b"5\r\nhello\r\n0\r\nX-Trailer : 1\r\n\r\n",
+    "a folded trailer": b"5\r\nhello\r\n0\r\nX-Trailer: 1\r\n 2\r\n\r\n",
+    "a trailer that looks like a request": b"5\r\nhello\r\n0\r\nGET /smuggled HTTP/1.1\r\nHost: evil\r\n\r\n",
     "trailers without bound": b"5\r\nhello\r\n0\r\n" + b"X-Trailer: aaaaaaaaaaaaaaaaaaaaa\r\n" * 4000 + b"\r\n",
 }
 ODD_TRAILERS = {
     "a field": b"X-Trailer: 1\r\n",
     "framing": b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
     "routing": b"Host: evil\r\nX-Forwarded-For: 192.0.2.1\r\n",
-    "no colon": b"X-Trailer\r\n",
-    "a space before the colon": b"X-Trailer : 1\r\n",
-    "a fold": b"X-Trailer: 1\r\n 2\r\n",
-    "what looks like a request": b"GET /smuggled HTTP/1.1\r\nHost: evil\r\n",
+    "a name and nothing": b"X-Trailer:\r\n",
+    "octets beyond ASCII": b"X-Trailer: \xe9\r\n",
 }
 CUT = {
     "a known length": (["Content-Length: 100"], b"only half"),
