@@ -109,6 +109,30 @@ def test_exchange_that_nothing_is_to_be_learned_from_ends_at_once(case: str) -> 
     assert (left.interrupts.thrown, left.hung_up, left.exchange.failure) == ([GONE], 0, None)
 
 
+@pytest.mark.parametrize("failed", [False, True])
+def test_client_that_leaves_a_race_is_read_on_for(failed: bool) -> None:
+    """Either attempt may bring the answer: also the one that was begun first, while the other looks for a connection,
+    and after the other has failed."""
+    left = Left()
+    rival = an_attempt()
+    left.exchange.attempts.append(rival)
+    if failed:
+        rival.failure, rival.ended = Failure(BODY_CUT), 101.0
+    left.leaving.left(GONE)
+
+    assert (left.interrupts.thrown, left.hung_up) == ([], 1)
+
+
+def test_attempt_that_is_over_is_nothing_to_read_on_for() -> None:
+    """It was followed by another, which has not been sent yet."""
+    left = Left()
+    left.attempt.status, left.attempt.ended = 503, 101.0
+    left.exchange.attempts.append(an_attempt())
+    left.leaving.left(GONE)
+
+    assert left.interrupts.thrown == [GONE]
+
+
 def test_nobody_is_asked_again_for_a_client_that_left() -> None:
     """The wait before the next attempt does not even begin."""
     left = Left()
