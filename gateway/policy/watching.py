@@ -123,6 +123,7 @@ class Watched:
 
     def close(self) -> None:
         """See `Chunks`."""
+        self._expect(None, None)  # Also of a body that nobody began to read: what goes out instead must not be hit.
         self._chunks.close()
 
     def _by_framing(self) -> Iterator[bytes]:

@@ -383,3 +383,12 @@ def test_early_head_alone_commits_to_no_answer() -> None:
     body.exchange.early, body.exchange.reply = True, a_reply()
     body.read()
     assert body.exchange.failure is not None
+
+
+def test_body_that_is_let_go_unread_lifts_its_deadline() -> None:
+    """What goes out instead of it has none for a first frame."""
+    body = Body(b"f.")
+    body.expected.clear()
+    body.reply.chunks.close()
+
+    assert (body.expected, body.chunks.closed) == ([(None, None)], 1)

@@ -120,7 +120,7 @@ def test_total_timeout_is_told_in_a_frame_and_counts_as_ever(stage: Stage) -> No
     with stage.scene([CHUNKED, chunk(CHAT.first), hang], "frame") as scene, stage.client() as client:
         answer = client.get(scene.target).read_response()
         assert answer.complete and answer.body.startswith(CHAT.first)
-        told = json.loads(answer.body.removeprefix(CHAT.first).removeprefix(b"data: "))["error"]
+        told = json.loads(answer.body.removeprefix(CHAT.first).removeprefix(b"event: error\ndata: "))["error"]
         line = scene.line()
     assert (told["code"], told["exchange_id"]) == ("total_timeout", line["id"])
     assert (line["outcome"], line["failure"]) == ("timed_out", "total_timeout")
