@@ -18,6 +18,7 @@ from gateway.exchange.failure import (
     Interruption,
     Kind,
 )
+from gateway.exchange.marks import Marks
 from gateway.exchange.message import Source
 from gateway.exchange.route import Stream
 from gateway.relay.leaving import Leaving
@@ -236,3 +237,15 @@ def test_other_ends_are_not_read_on_from(failure: Failure | None) -> None:
     left.exchange.failure = failure
     assert left.told() == (None, 0)
     assert left.hung_up == 0
+
+
+def test_rate_of_a_compressed_answer_is_that_of_its_upstream() -> None:
+    """What is read for the record must not seem slower than it came."""
+    left = Left()
+    exchange = left.exchange
+    exchange.drained_bytes = 3
+    assert left.leaving._progress() == 3
+    exchange.plain_bytes = 700
+    assert left.leaving._progress() == 700
+    exchange.marks = Marks("sse", progress_bytes=600)
+    assert left.leaving._progress() == 600
