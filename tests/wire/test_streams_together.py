@@ -1,72 +1,37 @@
 """All that a route can do about its streams, turned on at once: the parts must not spoil each other."""
 
-import random
 import re
-import signal
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from support.conditions import wait_until
-from support.decoding import DECODERS
 from support.gateway_process import Line
 from support.rude_client import RawResponse, RudeClient
-from support.scripted_connection import ScriptedConnection
-from support.scripted_upstream import Script, chunk, hang, play, reset
+from support.scripted_upstream import Script, chunk, hang, reset
 from support.stage import OpenStage, Scene, Stage
-from wire.test_client_leaves import MANNERS
-from wire.test_reload import reload
-
-STREAM: dict[str, object] = {
-    "format": "sse", "complete": "terminal", "terminal": ["data:[DONE]"], "after_terminal": "300ms",
-    "on_error": "frame", "keepalive": "100ms", "grace": "450ms", "stall": "350ms", "peek": "700ms",
-    "on_disconnect": "drain", "drain": "3s",
-}  # fmt: skip
-EVERYTHING: dict[str, object] = {
-    "stream": STREAM,
-    "convert": {"to": ["ndjson"]},
-    "compression": {"codings": ["zstd", "gzip"], "min_length": "0B"},
-    "hedge": {"after": "200ms", "methods": ["GET", "HEAD"]},
-    "retry": {
-        "attempts": 3,
-        "on": ["peek", "connect", "reset", 503],
-        "methods": ["GET", "HEAD", "POST"],
-        "budget": "off",
-        "backoff": "1ms",
-    },
-    "timeouts": {"first_byte": "1500ms", "first_frame": "2s", "idle": "900ms", "write": "2s", "total": "6s"},
-}
-ROUTES: dict[str, dict[str, Any]] = {
-    "all": EVERYTHING,
-    "auto": {**EVERYTHING, "stream": {**STREAM, "format": "auto"}},
-    "alone": {**EVERYTHING, "hedge": {"after": "off"}},
-    "once": {**EVERYTHING, "hedge": {"after": "off"}, "retry": {"attempts": 1}},
-    "chat": {**EVERYTHING, "stream": {**STREAM, "format": "openai", "terminal": []}},
-    "chat-once": {
-        **EVERYTHING, "stream": {**STREAM, "format": "openai", "terminal": []}, "retry": {"attempts": 1}
-    },
-    "shut": {
-        **EVERYTHING, "stream": {**STREAM, "grace": "150ms", "peek": "5s"}, "timeouts": {"idle": "8s"}
-    },
-    "once-auto": {
-        **EVERYTHING, "hedge": {"after": "off"}, "retry": {"attempts": 1}, "stream": {**STREAM, "format": "auto"}
-    },
-}  # fmt: skip
-
-SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-NDJSON = SSE.replace(b"text/event-stream", b"application/x-ndjson")
-JSON = SSE.replace(b"text/event-stream", b"application/json")
-BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
-ONE, TWO, DONE = b'data: {"n":1}\n\n', b'data: {"n":2}\n\n', b"data: [DONE]\n\n"
-LINES = b'{"data":{"n":1}}\n{"data":{"n":2}}\n{"data":"[DONE]"}\n'
-ERROR = b'event: error\ndata: {"error":{"type":"overloaded_error","message":"busy"}}\n\n'
-END = chunk(b"")
-GOOD: Script = [SSE, chunk(ONE), chunk(TWO), chunk(DONE), END]
+from support.together import (
+    BUSY,
+    DONE,
+    END,
+    ERROR,
+    GOOD,
+    JSON,
+    LENGTH,
+    LINES,
+    ONE,
+    ROUTES,
+    SSE,
+    TWO,
+    WHOLE_BODY,
+    Expected,
+    by_request,
+    check,
+    ends,
+    line_told,
+    plain,
+    told,
+)
 
 
 @pytest.fixture
@@ -78,58 +43,12 @@ def stage(open_stage: OpenStage) -> Iterator[Stage]:
     stage.wait_until_quiet(5)
 
 
-def by_request(*scripts: Script) -> Script:
-    """Return a script that plays the first for a scene's first request, whichever endpoint gets it, and so on."""
-    lock, left = threading.Lock(), list(scripts)
-
-    def each(connection: ScriptedConnection) -> None:
-        with lock:
-            script = left.pop(0) if len(left) > 1 else left[0]
-        play(script, connection)
-
-    return each
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a scene comes to."""
-
-    body: str
-    """A pattern of the body behind its content coding, without the pings that stand between its frames."""
-    complete: bool | None = True
-    """None where either will do."""
-    status: int = 200
-    pings: bool = False
-    """Whether some must have come."""
-    line: dict[str, object] = field(default_factory=dict)
-
-
 WHOLE = Expected(re.escape((ONE + TWO + DONE).decode()), line={"outcome": "complete", "failure": None})
-AS_LINES = Expected(re.escape(LINES.decode()), line={"outcome": "complete", "failure": None})
-
-
-def told(code: str) -> str:
-    """A pattern of the error frame for a failure."""
-    return rf'event: error\ndata: \{{"error":\{{[^\n]*"code":"{code}"[^\n]*\n\n'
-
-
-def line_told(code: str) -> str:
-    return rf'\{{"error":\{{[^\n]*"code":"{code}"[^\n]*\n'
-
-
 FIRST = re.escape(ONE.decode())
-LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 5000\r\n\r\n"
 WITH_PINGS = replace(WHOLE, pings=True)
 EARLY = replace(WITH_PINGS, line={"outcome": "complete", "early_ms": any})
 HELD = replace(EARLY, body=": wait\n\n" + WHOLE.body)
 MARKED = replace(WHOLE, body="\ufeff?" + WHOLE.body)
-
-
-def ends(behind: bytes, code: str, outcome: str = "truncated", pings: bool = False) -> Expected:
-    """Return what a stream comes to that broke behind whole events."""
-    return Expected(re.escape(behind.decode()) + told(code), pings=pings, line={"failure": code, "outcome": outcome})
-
-
 HALVES = [SSE, chunk(ONE), chunk(TWO[:9]), 0.3, chunk(TWO[9:]), 0.3, chunk(DONE), END]
 HALF_FIRST = [SSE + chunk(ONE[:4]), 0.4, chunk(ONE[4:] + TWO), 0.3, chunk(DONE), END]
 
@@ -187,29 +106,6 @@ def played(stage: Stage, route: str, script: Script, coding: str, *lines: str) -
     with stage.scene(script, route) as scene, stage.client() as client:
         answer = client.get(scene.target, f"Accept-Encoding: {coding}", *lines).read_response()
         return answer, scene.line()
-
-
-def plain(answer: RawResponse) -> bytes:
-    """Return the body behind its coding; its end is there where the message is whole, and nowhere else."""
-    coding = answer.first("content-encoding")
-    if coding is None:
-        return answer.body
-    decoder = DECODERS[coding]()
-    body = decoder(answer.body)
-    assert decoder.ended == answer.complete
-    return body
-
-
-def check(answer: RawResponse, line: Line, expected: Expected, ping: bytes = b": ping\n") -> None:
-    assert answer.status == expected.status, (answer, line)
-    assert expected.complete in (None, answer.complete), (answer, line)
-    found = plain(answer)
-    assert re.fullmatch(expected.body, found.replace(ping, b"").decode(), re.DOTALL), (found, line)
-    if expected.pings:
-        assert ping in found
-        assert line["pings"] > 0
-    for name, value in expected.line.items():
-        assert line.get(name) == value or (value is any and line.get(name) is not None), (name, line)
 
 
 CHAT = (
@@ -297,9 +193,6 @@ def test_answer_in_another_type_than_the_early_head_would_say_is_waited_for(stag
     assert (line["outcome"], "early_ms" in line) == ("complete", False)
 
 
-WHOLE_BODY = ONE + TWO + DONE
-
-
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
 @pytest.mark.parametrize(
     ("method", "status", "body"),
@@ -346,121 +239,3 @@ def test_body_with_a_length(stage: Stage, coding: str) -> None:
     answer, line = played(stage, "once", [unfinished, 0.3, TWO], coding)
     assert (answer.complete, line["outcome"], line["failure"]) == (False, "truncated", "answer_unfinished")
     assert plain(answer).replace(b": ping\n", b"") == (ONE + TWO)[:-1]
-
-
-def test_stream_outlives_a_reload(stage: Stage) -> None:
-    """It goes on as it began, its pings too."""
-    script = [SSE, chunk(ONE), 0.4, chunk(TWO), 0.4, chunk(DONE), END]
-    with stage.scene(script, "all") as scene, stage.client() as client:
-        client.get(scene.target, "Accept-Encoding: gzip", "Accept: application/x-ndjson")
-        _, pieces = client.open_response()
-        first = next(pieces)
-        reload(stage.gateway)
-        body = first + b"".join(pieces)
-        line = scene.line()
-    decoder = DECODERS["gzip"]()
-    found = decoder(body)
-    assert decoder.ended and re.sub(rb"\n+", b"\n", found) == LINES and found.count(b"\n") > 3
-    assert line["outcome"] == "complete"
-
-
-LEAVERS: list[Script] = [
-    GOOD,
-    [SSE, chunk(ONE), 0.4, chunk(TWO), 0.3, chunk(DONE), END],
-    [0.6, *GOOD],
-    [SSE + chunk(b": wait\n\n"), 0.6, chunk(WHOLE_BODY), END],
-    by_request([0.1, SSE, chunk(b": wait\n\n"), 0.1, reset], [0.3, *GOOD]),
-    by_request(BUSY, [0.3, SSE, chunk(ONE), 0.2, chunk(TWO), END]),
-    [SSE, chunk(ONE), hang],
-    hang,
-    [SSE, chunk(WHOLE_BODY), hang],
-    [LENGTH + ONE, 0.3, TWO, 0.1, reset],
-    [NDJSON, chunk(b'{"a"'), 0.3, chunk(b":1}\n"), END],
-    [SSE, *([chunk(ONE * 200)] * 40), chunk(DONE), END],
-]
-
-
-def test_clients_that_leave_at_any_moment_leave_nothing(stage: Stage) -> None:
-    """Each exchange is recorded once, with one outcome; no connection, no exchange, no descriptor stays."""
-    chance = random.Random(20261120)
-    descriptors = stage.gateway.open_fds()
-    before = len(stage.gateway.log_lines())
-    targets: list[str] = []
-    failures: list[BaseException] = []
-    lock = threading.Lock()
-
-    def leave(number: int) -> None:
-        with lock:
-            script, route = chance.choice(LEAVERS), chance.choice(["all", "auto", "alone"])
-            coding, accept = chance.choice(["identity", "gzip", "zstd"]), chance.choice(["*/*", "application/x-ndjson"])
-            seconds, manner = chance.uniform(0, 1.1) ** 2, chance.choice(list(MANNERS))
-        with stage.scene(script, route) as scene, stage.client() as client:
-            with lock:
-                targets.append(scene.target)
-            client.get(scene.target, f"Accept-Encoding: {coding}", f"Accept: {accept}")
-            client.arrivals(seconds)
-            MANNERS[manner](client)
-            scene.line(15)
-
-    def leave_often(numbers: Iterator[int]) -> None:
-        try:
-            for number in numbers:
-                leave(number)
-        except BaseException as error:
-            failures.append(error)
-
-    numbers = iter(range(LEAVER_COUNT))
-    crowd = [threading.Thread(target=leave_often, args=(numbers,), daemon=True) for _ in range(25)]
-    for each in crowd:
-        each.start()
-    for each in crowd:
-        each.join(60)
-    assert not failures, failures[0]
-
-    stage.wait_until_quiet(6)
-    wait_until(lambda: stage.gateway.open_fds() <= descriptors, 3, "every descriptor to be given back")
-    lines = stage.gateway.log_lines()[before:]
-    assert Counter(line["target"] for line in lines) == Counter(targets)
-    assert len(targets) == LEAVER_COUNT
-    outcomes = Counter(line["outcome"] for line in lines)
-    assert set(outcomes) <= {"client_gone", "complete", "failed", "truncated", "timed_out"}, outcomes
-    drained = Counter(line.get("drained") for line in lines)
-    assert drained["complete"] > 0 and outcomes["client_gone"] > 50, (outcomes, drained)
-
-
-LEAVER_COUNT = 200
-
-
-def test_shutdown_ends_all_of_them_in_order(open_stage: OpenStage) -> None:
-    """Whatever each is waiting for: a status where none went out, a frame where that can be, and a line for each."""
-    stage = open_stage(routes=ROUTES, endpoints=2, server={"drain_timeout": "700ms"})
-    scripts: dict[str, tuple[Script, str]] = {
-        "relayed": ([SSE, chunk(ONE), hang], "gzip"),
-        "held": ([SSE + chunk(b": wait\n\n"), hang], "gzip"),
-        "silent": (hang, "gzip"),
-        "left": ([SSE, chunk(ONE), hang], "zstd"),
-    }
-    answers: dict[str, RawResponse] = {}
-    lines: dict[str, Line] = {}
-
-    with ExitStack() as stack:
-        clients: dict[str, tuple[RudeClient, Scene]] = {}
-        for name, (script, coding) in scripts.items():
-            scene, client = stack.enter_context(stage.scene(script, "shut")), stack.enter_context(stage.client())
-            clients[name] = client.get(scene.target, f"Accept-Encoding: {coding}"), scene
-            scene.connection()
-        next(clients["left"][0].open_response()[1])
-        clients["left"][0].leave()
-        stage.gateway.signal(signal.SIGTERM)
-        for name, (client, scene) in clients.items():
-            if name != "left":
-                answers[name] = client.read_response()
-            lines[name] = scene.line()
-        assert stage.gateway.wait() == 0
-
-    check(answers["relayed"], lines["relayed"], replace(ends(ONE, "drained", "drained"), pings=True))
-    for name in ("held", "silent"):
-        assert answers[name].status == 200 and lines[name]["outcome"] == "drained", (answers[name], lines[name])
-        assert re.fullmatch(rb"(: ping\n)+" + told("drained").encode(), answers[name].body), answers[name].body
-    assert (lines["left"]["outcome"], lines["left"]["drained"]) == ("client_gone", "shutdown")
-    assert len(stage.gateway.log_lines()) == len(scripts)
