@@ -15,8 +15,8 @@ from support.stage import OpenStage, Stage
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 KEYS = [
     "time", "id", "route", "upstream", "endpoint", "method", "target", "status", "outcome", "failure", "side", "detail",
-    "queued_ms", "priority", "head_ms", "first_byte_ms", "longest_gap_ms", "total_ms", "bytes_down", "bytes_up",
-    "chunks", "attempts", "retried", "not_retried", "peer",
+    "queued_ms", "priority", "head_ms", "first_byte_ms", "longest_gap_ms", "total_ms", "bytes_down",
+    "bytes_plain", "bytes_up", "chunks", "attempts", "retried", "not_retried", "hedged", "peer",
 ]  # fmt: skip
 SECRETS = ("hunter2", "s3cret", "tok-3n", "sess-ion")
 
