@@ -135,8 +135,8 @@ class Spine:
                 queue(exchange, of_route, wait)
                 reply = self.obtain(exchange, of_route, open_, pause)
                 exchange.reply = exchange.reply or reply  # From here on it is too late for an early head.
-                keep_promise(exchange, reply)
             reply.chunks = stage(exchange, of_route, reply.chunks)
+            keep_promise(exchange, reply)  # Behind the stages, which may make of an answer what was promised.
             answer = self._begin(exchange, reply)
         except (FailureError, Interruption) as error:
             answer = self._refuse(exchange, error.failure)
@@ -174,7 +174,7 @@ class Spine:
 
     def rival(self, exchange: Exchange, hedge: Hedge) -> Attempt | None:
         """Return an attempt to open beside the one under way; None where there is nowhere to go, or enough of them."""
-        endpoint = self.another(exchange)
+        endpoint = None if exchange.failure is not None else self.another(exchange)  # Nobody is asked for who has left.
         if endpoint is None or not hedge.allow(self.clock()):
             return None
         attempt = Attempt(endpoint, started=self.clock(), hedging=True)
@@ -329,7 +329,8 @@ def attempted(exchange: Exchange, attempt: Attempt, open_: Open) -> Reply | None
 
 def keep_promise(exchange: Exchange, reply: Reply) -> None:
     """Let go of a reply that is not what an early head promised; raise ``FailureError`` (LATE_REFUSAL) then."""
-    why = None if exchange.promised is None else exchange.promised.broken_by(reply.head)
+    promised = exchange.promised if reply.source is not Source.LOCAL else None
+    why = None if promised is None else promised.broken_by(reply.head)
     if why is not None:
         reply.chunks.close()
         raise FailureError(Failure(LATE_REFUSAL, f"{why}, after 200 had gone out"))

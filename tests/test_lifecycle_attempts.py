@@ -197,6 +197,16 @@ def test_failure_of_a_race_is_that_of_the_attempt_that_counts() -> None:
     assert [each.failure is not None for each in exchange.attempts] == [False, True]
 
 
+def test_no_rival_for_a_client_that_has_left() -> None:
+    """Reading on for the record asks nobody a second time."""
+    rig, exchange = Rig(), an_exchange(route=ROUTE)
+    exchange.fail(Failure(CLIENT_GONE))
+    spine = replace(rig.spine, another=lambda exchange: OTHER)
+
+    assert spine.rival(exchange, Hedge(1.0, lambda now: True, lambda attempt: True, lambda now: None)) is None
+    assert exchange.attempts == []
+
+
 @pytest.mark.parametrize(("endpoint", "allowed"), [(None, True), (OTHER, False)])
 def test_no_rival_where_there_is_nowhere_to_go_or_too_many(endpoint: Endpoint | None, allowed: bool) -> None:
     """Nobody asks the budget where there is no other endpoint."""

@@ -212,3 +212,21 @@ def test_who_looks_after_the_client_is_told_before_anything_is_waited_for() -> N
         rig.exchange, rig._open, routed=lambda exchange: seen.append(exchange.route.name if exchange.route else None)
     )
     assert seen == [ROUTE.name]
+
+
+@pytest.mark.parametrize(
+    ("source", "made"), [("application/json", "text/event-stream"), ("text/event-stream", "text/csv")]
+)
+def test_promise_is_about_what_the_stages_make(source: str, made: str) -> None:
+    """An answer that becomes what was promised keeps the promise; one that becomes something else breaks it."""
+    reply = a_reply(200, [("Content-Type", source)], chunks=ListedChunks(b"one"))
+
+    def stage(exchange: Exchange, chunks: Chunks) -> Chunks:
+        reply.head.fields[:] = [("Content-Type", made)]
+        return chunks
+
+    rig = Rig(reply, Hooks(stage=stage))
+    rig.answer()
+
+    failure = rig.exchange.failure
+    assert (None if failure is None else failure.kind) == (None if made == "text/event-stream" else LATE_REFUSAL)

@@ -15,7 +15,11 @@ def error_frame(wire_format: str, failure: Failure, exchange_id: str) -> bytes |
     It stands behind whole frames and is the last: no success marker may follow. It says what the error reply would
     have said. Shapes: ``sse`` an event called ``error``; ``openai`` the same with the API's own members, which its
     clients raise for chats and responses alike; ``anthropic`` that API's ``error`` event; ``ndjson`` one line.
+    An error that the upstream told, and whose head was held back, is told in its own words.
     """
+    words = _of_the_upstream(failure) if wire_format in FRAMED else None
+    if words is not None:
+        return b"%s\n" % words if wire_format == "ndjson" else b"event: error\ndata: %s\n\n" % words
     detail = told_detail(failure)
     message = f"{failure.kind.title}: {detail}" if detail else failure.kind.title
     code = failure.kind.code
@@ -32,10 +36,19 @@ def error_frame(wire_format: str, failure: Failure, exchange_id: str) -> bytes |
     return None
 
 
+def _of_the_upstream(failure: Failure) -> bytes | None:
+    """Return the JSON object that tells ``failure`` as the upstream told it, in one line; None where there is none."""
+    try:
+        words = json.loads(failure.told.body) if failure.told is not None else None
+        return _json(words) if isinstance(words, dict) else None
+    except (ValueError, RecursionError):
+        return None
+
+
 def _told(message: str, code: str, exchange_id: str) -> dict[str, object]:
     return {"message": message, "type": "gateway_error", "code": code, "exchange_id": exchange_id}
 
 
 def _json(value: dict[str, object]) -> bytes:
     # ASCII alone: no octet of a message can end a line, whatever a client takes for one.
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -102,6 +102,9 @@ class Coded:
         """Yield the coded chunks."""
         exchange, encode, plain = self._exchange, self._coder.encode, 0
         for chunk in self._chunks:
+            if not chunk:
+                yield chunk  # It says that something came; a coder would make octets of it.
+                continue
             if len(chunk) <= PIECE_OCTETS:
                 exchange.plain_bytes = plain = plain + len(chunk)
                 yield encode(chunk)

@@ -3,7 +3,8 @@
 A client asks by naming a format's media type: ranges such as ``*/*``, and no Accept at all, ask for nothing.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from gateway.exchange.accept import media_ranges, quality
 from gateway.exchange.message import Fields, ReplyHead, RequestHead
@@ -62,6 +63,11 @@ def wishes(request: RequestHead, offered: tuple[str, ...]) -> tuple[Wish, ...]:
         for name in offered
     ]
     return tuple(sorted((wish for wish in named if wish.quality > 0), key=lambda wish: -wish.quality))
+
+
+def promised(wished: tuple[Wish, ...], media_types: frozenset[str]) -> tuple[Wish, ...]:
+    """Return the wishes for what a client was promised already (``media_types``), above all that it may like more."""
+    return tuple(replace(wish, quality=math.inf) for wish in wished if wish.media in media_types)
 
 
 def chosen(

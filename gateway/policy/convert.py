@@ -10,13 +10,14 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import ANSWER_MALFORMED, ANSWER_UNFINISHED, IN_BAND_ERROR, Failure, FailureError
 from gateway.exchange.fields import remove_field, set_field
-from gateway.exchange.message import Chunks, Fields
+from gateway.exchange.message import Chunks, Fields, ReplyHead
+from gateway.exchange.promise import Promise
 from gateway.exchange.route import Conversions, Route
 from gateway.exchange.wire import Wire
 from gateway.formats.conversion.converter import Converter, converter
 from gateway.formats.conversion.fault import UnconvertibleError, Why
 from gateway.grammar.columns import Column
-from gateway.policy.conversion_choice import Wish, accept_for, chosen, joined, wishes
+from gateway.policy.conversion_choice import Wish, accept_for, chosen, joined, promised, wishes
 from gateway.policy.hooks import Hooks
 
 ACTS_ON = ("convert.to", "convert.columns")
@@ -98,6 +99,17 @@ def wished(route: Route, exchange: Exchange) -> tuple[Wish, ...]:
     return wishes(exchange.request, route.convert.to) if route.convert.to else ()
 
 
+def conversion(route: Route, exchange: Exchange, head: ReplyHead, promise: Promise | None) -> tuple[str, Wish] | None:
+    """Return the format of the answer under ``head`` and what to make of it; None where it goes on as it is.
+
+    Where an early head made a ``promise``, nothing else is made of it than what was promised.
+    """
+    wants = wished(route, exchange)
+    if promise is not None:
+        wants = promised(wants, promise.media_types)
+    return chosen(wants, exchange.request, head, route.stream.format)
+
+
 def hooks(route: Route) -> Hooks:
     """Ask for what can be converted, stand in the stream where it is, and tell caches what it depends on."""
     if not route.convert.to:
@@ -112,12 +124,12 @@ def hooks(route: Route) -> Hooks:
         head = exchange.attempts[-1].head if exchange.attempts else None
         if head is None:
             return chunks
-        found = chosen(wished(route, exchange), exchange.request, head, route.stream.format)
+        found = conversion(route, exchange, head, exchange.promised)
         if found is None:
             return chunks
         source, wish = found
         exchange.converted = wish.media
-        described(head.fields, wish.media)  # Not at the commit: who promised a type to the client compares it before.
+        described(head.fields, wish.media)  # Not at the commit: what a client was promised is compared before.
         if exchange.request.method == "HEAD":
             return chunks
         exchange.wire = Wire(wish.format, _always)

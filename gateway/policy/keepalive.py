@@ -6,15 +6,19 @@ of ours can go out for it, where we know what the client expects. Its status is 
 
 import re
 
+from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.message import Fields, ReplyHead, RequestHead
 from gateway.exchange.promise import Promise
+from gateway.exchange.route import Route
 from gateway.exchange.wire import Wire
 from gateway.formats.asks_to_stream import AsksToStream as AsksToStream
 from gateway.formats.ping import ping as ping
+from gateway.policy.conversion_choice import MEDIA_TYPES
+from gateway.policy.convert import conversion
 
 _SSE = "text/event-stream"
-_NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+_NDJSON = MEDIA_TYPES["ndjson"]
 _CSV = "text/csv"
 _STREAMS = {_SSE: "sse", **dict.fromkeys(_NDJSON, "ndjson"), _CSV: "csv"}
 """Formats by the media types that a client may ask for."""
@@ -33,24 +37,19 @@ _WITHOUT_A_BODY_OF_ITS_OWN = (204, 206, 304)
 def body_ping(exchange: Exchange) -> bytes:
     """Return the ping that may go out at this moment of a body, before its content coding; ``b""`` where none may.
 
-    That the head is out, and a body without announced length follows it, the server knows.
+    That the head is out, and a body without announced length follows it, the server knows. A body that the upstream
+    has coded never stands between two frames; into one that the gateway codes pings go by way of its coder.
     """
     wire, reply, route = exchange.wire, exchange.reply, exchange.route
     if wire is None or reply is None or route is None:
         return b""
     if exchange.marks is not None and exchange.marks.terminal:
         return b""
-    if reply.head.status in _WITHOUT_A_BODY_OF_ITS_OWN or _coded(exchange):
+    if reply.head.status in _WITHOUT_A_BODY_OF_ITS_OWN:
         return b""
     if wire.format == "json" and (exchange.relayed_bytes or route.stream.format != "json"):
         return b""
     return ping(wire.format) if wire.boundary() else b""
-
-
-def _coded(exchange: Exchange) -> bool:
-    """Say whether the upstream sends a content coding, into which nothing can be put."""
-    head = exchange.attempts[-1].head if exchange.attempts else None
-    return head is not None and (head.first("content-encoding") or "identity").strip(" \t").lower() != "identity"
 
 
 def promise(exchange: Exchange, asked: bool) -> tuple[ReplyHead, Promise] | None:
@@ -71,13 +70,24 @@ def promise(exchange: Exchange, asked: bool) -> tuple[ReplyHead, Promise] | None
         return None
     format, media_type = found
     fields: Fields = [("Content-Type", media_type), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")]
-    return ReplyHead(200, "OK", fields), Promise(Wire(format, lambda: True), frozenset(_TYPES[format]))
+    promise = Promise(Wire(format, lambda: True), frozenset(_TYPES[format]))
+    if exchange.attempts and not _fits(route, exchange, exchange.attempts[-1], promise):
+        return None
+    return ReplyHead(200, "OK", fields), promise
 
 
 def _still_open(exchange: Exchange) -> bool:
     """Say whether the last attempt may still bring a good answer: a bad status that is known must not be lost."""
     last = exchange.attempts[-1]
     return last.ended is not None or last.status is None or 200 <= last.status < 300
+
+
+def _fits(route: Route, exchange: Exchange, attempt: Attempt, promise: Promise) -> bool:
+    """Say whether the head of an answer, where one is there and held back, would keep the promise."""
+    head = attempt.head
+    if head is None or attempt.ended is not None or promise.broken_by(head) is None:
+        return True
+    return conversion(route, exchange, head, promise) is not None
 
 
 def _crosses_origins(request: RequestHead) -> bool:

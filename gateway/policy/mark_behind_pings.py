@@ -37,13 +37,17 @@ class BehindPings:
         self._chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the chunks as they come; of the first octets up to two may wait for what follows them."""
+        """Yield the chunks as they come; of the first octets up to two may wait for what follows them.
+
+        ``b""`` goes on in place of what waits, for a chunk that came is an end of the upstream's silence.
+        """
         chunks = iter(self._chunks)
         held = b""
         for chunk in chunks:
             held += chunk
             if len(held) >= len(_MARK) or not _MARK.startswith(held):
                 break
+            yield b""
         if self._exchange.pings:
             held = held.removeprefix(_MARK)
         if held:

@@ -29,7 +29,7 @@ from gateway.exchange.failure import (
     Side,
 )
 from gateway.exchange.marks import Format, Marks
-from gateway.exchange.message import Reply
+from gateway.exchange.message import Reply, Source
 from gateway.exchange.wire import Wire
 from gateway.formats.choose import choose
 
@@ -123,6 +123,7 @@ class Watched:
 
     def close(self) -> None:
         """See `Chunks`."""
+        self._expect(None, None)  # Also of a body that nobody began to read: what goes out instead must not be hit.
         self._chunks.close()
 
     def _by_framing(self) -> Iterator[bytes]:
@@ -217,7 +218,11 @@ class Watched:
             self._exchange.fail(Failure(IN_BAND_ERROR, error.code))
 
     def _committed(self) -> bool:
-        return self._exchange.committed_at is not None or self._exchange.early
+        """Whether what is passed on goes to the client: an early head alone commits to no answer."""
+        exchange = self._exchange
+        if exchange.early:
+            return exchange.reply is not None and exchange.reply.source is not Source.LOCAL
+        return exchange.committed_at is not None
 
     def _end(self) -> None:
         """Judge a body that has ended by its framing; raise ``FailureError`` where the client must see it cut."""

@@ -139,8 +139,10 @@ class Leaving:
                 _log.error("exchange %s met a defect", exchange.id, exc_info=error)
 
     def _progress(self) -> int:
-        marks = self._exchange.marks
-        return self._exchange.drained_bytes if marks is None else marks.progress_bytes
+        exchange = self._exchange
+        if exchange.marks is not None:
+            return exchange.marks.progress_bytes
+        return exchange.drained_bytes if exchange.plain_bytes is None else exchange.plain_bytes
 
     def _how(self, *, whole: bool) -> str:
         """Return how reading on ended, as the log tells it."""
@@ -164,5 +166,10 @@ class Leaving:
         exchange = self._exchange
         if self._drain_seconds() is None or not exchange.upload_done or not exchange.attempts or self._pausing:
             return False
-        attempt = exchange.attempts[-1]
-        return attempt.failure is None and (attempt.sent_at is not None or attempt.status is not None)
+        last = exchange.attempts[-1]
+        # Of two that race, either may be the one; of those that were tried one after the other, only the last.
+        return any(
+            each.failure is None and (each.sent_at is not None or each.status is not None)
+            for each in exchange.attempts
+            if each is last or each.ended is None
+        )

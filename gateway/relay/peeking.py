@@ -34,6 +34,7 @@ def peek(
         return
     if exchange.request.method == "HEAD":
         return
+    attempt.head = reply.head  # Who would send another one in the meantime must know what is held.
     held = Peeked(exchange, reply.chunks, marks, route.stream.peek_bytes, interrupts, clock)
     interrupts.enter(IDLE_TIMEOUT, route.timeouts.idle)
     try:
@@ -43,13 +44,16 @@ def peek(
         if held.error is not None:
             raise held.error
     except BaseException:
-        attempt.head = reply.head
         exchange.head_at = exchange.first_byte_at = None  # What goes out is still to come.
         exchange.longest_gap_seconds = 0.0
         held.close()
         raise
     interrupts.enter(None, None)
     reply.chunks = held
+    wire = exchange.wire
+    if wire is not None:
+        passed_on = wire.boundary
+        wire.boundary = lambda: held.empty and passed_on()
 
 
 def _told(error: InBandError, reply: Reply) -> Failure:
@@ -146,6 +150,11 @@ class Peeked:
             raise self.error
         if not self._over:
             yield from self._rest
+
+    @property
+    def empty(self) -> bool:
+        """Whether all that was read was passed on: else the marks are ahead of what the client has."""
+        return not self._held
 
     def _drop_held(self) -> Iterator[bytes]:
         while self._held:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange.failure import BODY_CUT, IDLE_TIMEOUT, Failure
+from gateway.exchange.failure import BODY_CUT, IDLE_TIMEOUT, IN_BAND_ERROR, Failure
+from gateway.exchange.marks import InBandError
 from gateway.formats.error_frame import FRAMED, error_frame
 
 CUT = Failure(BODY_CUT, "9 octets are missing")
@@ -74,3 +75,27 @@ def test_detail_cannot_break_out_of_its_frame(format: str) -> None:
     assert frame.isascii() and b"\r" not in frame and len(frame) < 2000
     assert b"\ndata: [DONE]" not in frame
     assert frame.count(b"\n") <= 3
+
+
+@pytest.mark.parametrize("format", sorted(FRAMED))
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"error":\n{"type":"overloaded_error"}}', b'{"error":{"type":"overloaded_error"}}'),
+        (b"", None),
+        (b"[1]", None),
+        (b'{"a":', None),
+        (b'{"a":NaN}', None),
+        (b'{"a":' * 9000, None),
+    ],
+)
+def test_upstreams_own_words_are_told_in_one_line(format: str, body: bytes, words: bytes | None) -> None:
+    """As the error reply would have told them; where there are none, ours are."""
+    told = Failure(IN_BAND_ERROR, "overloaded_error", (), InBandError("overloaded_error", 529, body))
+    frame = error_frame(format, told, "0f1e")
+
+    assert frame is not None
+    if words is None:
+        assert b"0f1e" in frame
+    else:
+        assert frame == (words + b"\n" if format == "ndjson" else b"event: error\ndata: " + words + b"\n\n")

@@ -60,6 +60,14 @@ def test_each_chunk_is_one_coded_chunk_and_the_end_is_its_own(coding: str) -> No
 
 
 @EACH
+def test_chunk_that_made_nothing_is_nothing_in_a_coding(coding: str) -> None:
+    """It says that the upstream is not silent; it costs the client no octet."""
+    chunks = list(Coded(an_exchange(), Body(b"", b"a", b""), coder(coding)()))
+
+    assert [not chunk for chunk in chunks] == [True, False, True, False]
+
+
+@EACH
 def test_empty_body_becomes_a_valid_one(coding: str) -> None:
     """A body that is known to be empty only when it ends is whole in its coding, too."""
     exchange, read = an_exchange(), DECODERS[coding]()

@@ -4,7 +4,7 @@ import pytest
 from support.exchanges import a_request
 
 from gateway.exchange.message import Fields, ReplyHead
-from gateway.policy.conversion_choice import Wish, accept_for, chosen, convertible, wishes
+from gateway.policy.conversion_choice import Wish, accept_for, chosen, convertible, promised, wishes
 
 SSE, NDJSON, JSON, CSV = "text/event-stream", "application/x-ndjson", "application/json", "text/csv"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
@@ -149,3 +149,19 @@ def test_upstream_is_asked_for_what_can_be_converted(accept: str, offered: tuple
     request = a_request(fields=[("Accept", accept)])
 
     assert accept_for(wishes(request, offered), request) == asked
+
+
+@pytest.mark.parametrize(
+    ("accept", "promise", "source", "made"),
+    [
+        ("text/event-stream;q=0.5, application/x-ndjson", "text/event-stream", "text/event-stream", None),
+        ("application/x-ndjson;q=0.5, text/event-stream", "application/x-ndjson", "text/event-stream", "ndjson"),
+        ("application/x-ndjson;q=0.5, text/event-stream", "application/x-ndjson", "application/x-ndjson", None),
+    ],
+)
+def test_what_was_promised_is_made_and_nothing_else(accept: str, promise: str, source: str, made: str | None) -> None:
+    """Behind an early head it no longer matters what the client would like more."""
+    request, head = a_request(fields=[("Accept", accept)]), ReplyHead(200, "", [("Content-Type", source)])
+    found = chosen(promised(wishes(request, ("ndjson",)), frozenset({promise})), request, head)
+
+    assert (None if found is None else found[1].format) == made

@@ -8,8 +8,9 @@ from support.exchanges import a_reply, a_request, a_route, an_attempt, an_exchan
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.marks import Marks
 from gateway.exchange.message import Fields, ReplyHead
-from gateway.exchange.route import Stream
+from gateway.exchange.route import Conversions, Stream
 from gateway.exchange.wire import Wire
+from gateway.formats.choose import choose
 from gateway.policy.keepalive import body_ping, promise
 
 
@@ -42,21 +43,30 @@ def test_ping_is_that_of_what_the_client_reads(format: str, of_route: str, octet
 
 
 def test_nothing_is_put_where_it_would_be_read_as_part_of_the_answer() -> None:
-    """Inside a frame, behind the end, into a part or a coding, into JSON that has begun, or where nobody looks."""
+    """Inside a frame, behind the end, into a part, into JSON that has begun, or where nobody looks."""
     inside = in_a_body(boundary=False)
     ended = in_a_body()
     assert ended.marks is not None
     ended.marks.terminal = True
     part = in_a_body()
     part.reply = a_reply(206)
-    coded = in_a_body()
-    coded.attempts[0].head = ReplyHead(200, "", [("Content-Encoding", "gzip")])
     begun = in_a_body("json", "json")
     begun.relayed_bytes = 1
     unwatched = in_a_body()
     unwatched.wire = None
 
-    assert [body_ping(each) for each in (inside, ended, part, coded, begun, unwatched)] == [b""] * 6
+    assert [body_ping(each) for each in (inside, ended, part, begun, unwatched)] == [b""] * 5
+
+
+def test_body_that_the_gateway_codes_gets_pings() -> None:
+    """The head names the coding, but what is put in goes through the coder; one that came coded has no gaps."""
+    coded = in_a_body()
+    coded.attempts[0].head = ReplyHead(200, "", [("Content-Encoding", "gzip")])
+
+    assert body_ping(coded) == b": ping\n"
+    head = ReplyHead(200, "", [("Content-Type", "text/event-stream"), ("Content-Encoding", "gzip")])
+    watch = choose("sse", head)
+    assert not isinstance(watch, str) and not watch.marks.boundary
 
 
 def asking(format: str, *fields: tuple[str, str], method: str = "GET", version: tuple[int, int] = (1, 1)) -> Exchange:
@@ -134,6 +144,32 @@ def test_bad_status_that_is_known_is_not_lost(status: int | None, ended: float |
     exchange = asking("sse")
     attempt = an_attempt()
     attempt.status, attempt.ended = status, ended
+    exchange.attempts.append(attempt)
+
+    assert (promise(exchange, False) is not None) is early
+
+
+@pytest.mark.parametrize(
+    ("accept", "to", "fields", "early"),
+    [
+        ("text/event-stream", (), [("Content-Type", "text/event-stream")], True),
+        ("text/event-stream", (), [("Content-Type", "application/json")], False),
+        ("text/event-stream", (), [("Content-Type", "text/event-stream"), ("Content-Encoding", "gzip")], False),
+        ("application/x-ndjson", (), [("Content-Type", "text/event-stream")], False),
+        ("application/x-ndjson", ("ndjson",), [("Content-Type", "text/event-stream")], True),
+        ("application/x-ndjson;q=0.1, text/event-stream", ("ndjson",), [("Content-Type", "text/event-stream")], True),
+        ("application/x-ndjson", ("ndjson",), [("Content-Type", "text/plain")], False),
+    ],
+)
+def test_head_that_is_held_and_would_break_the_promise_is_not_lost(
+    accept: str, to: tuple[str, ...], fields: Fields, early: bool
+) -> None:
+    """What has answered already, in a way that the early head could not be kept with, is waited for."""
+    exchange = asking("auto", ("Accept", accept))
+    assert exchange.route is not None
+    exchange.route = replace(exchange.route, convert=Conversions(to))
+    attempt = an_attempt()
+    attempt.status, attempt.head = 200, ReplyHead(200, "", fields)
     exchange.attempts.append(attempt)
 
     assert (promise(exchange, False) is not None) is early

@@ -23,7 +23,7 @@ from gateway.exchange.failure import (
     Kind,
 )
 from gateway.exchange.marks import InBandError, Marks
-from gateway.exchange.message import Reply
+from gateway.exchange.message import Reply, Source
 from gateway.exchange.route import Stream
 from gateway.policy import watching
 from gateway.policy.watching import Ending, ending, watched
@@ -369,3 +369,26 @@ def test_watch_gives_back_what_it_watches() -> None:
     assert body.reply.chunks.ready() is False
     body.reply.chunks.close()
     assert body.chunks.closed == 1
+
+
+def test_early_head_alone_commits_to_no_answer() -> None:
+    """What is read while the head of the answer is still held may be followed by another attempt."""
+    body = Body(b"E.", b".")
+    body.exchange.early, body.exchange.reply = True, a_reply(source=Source.LOCAL)
+
+    assert body.read()[0] == b"E.."
+    assert body.exchange.failure is None
+
+    body = Body(b"E.", b".")
+    body.exchange.early, body.exchange.reply = True, a_reply()
+    body.read()
+    assert body.exchange.failure is not None
+
+
+def test_body_that_is_let_go_unread_lifts_its_deadline() -> None:
+    """What goes out instead of it has none for a first frame."""
+    body = Body(b"f.")
+    body.expected.clear()
+    body.reply.chunks.close()
+
+    assert (body.expected, body.chunks.closed) == ([(None, None)], 1)

@@ -18,6 +18,7 @@ from gateway.exchange.failure import (
     Interruption,
     Kind,
 )
+from gateway.exchange.marks import Marks
 from gateway.exchange.message import Source
 from gateway.exchange.route import Stream
 from gateway.relay.leaving import Leaving
@@ -107,6 +108,30 @@ def test_exchange_that_nothing_is_to_be_learned_from_ends_at_once(case: str) -> 
         left.leaving.left(GONE)
 
     assert (left.interrupts.thrown, left.hung_up, left.exchange.failure) == ([GONE], 0, None)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_client_that_leaves_a_race_is_read_on_for(failed: bool) -> None:
+    """Either attempt may bring the answer: also the one that was begun first, while the other looks for a connection,
+    and after the other has failed."""
+    left = Left()
+    rival = an_attempt()
+    left.exchange.attempts.append(rival)
+    if failed:
+        rival.failure, rival.ended = Failure(BODY_CUT), 101.0
+    left.leaving.left(GONE)
+
+    assert (left.interrupts.thrown, left.hung_up) == ([], 1)
+
+
+def test_attempt_that_is_over_is_nothing_to_read_on_for() -> None:
+    """It was followed by another, which has not been sent yet."""
+    left = Left()
+    left.attempt.status, left.attempt.ended = 503, 101.0
+    left.exchange.attempts.append(an_attempt())
+    left.leaving.left(GONE)
+
+    assert left.interrupts.thrown == [GONE]
 
 
 def test_nobody_is_asked_again_for_a_client_that_left() -> None:
@@ -212,3 +237,15 @@ def test_other_ends_are_not_read_on_from(failure: Failure | None) -> None:
     left.exchange.failure = failure
     assert left.told() == (None, 0)
     assert left.hung_up == 0
+
+
+def test_rate_of_a_compressed_answer_is_that_of_its_upstream() -> None:
+    """What is read for the record must not seem slower than it came."""
+    left = Left()
+    exchange = left.exchange
+    exchange.drained_bytes = 3
+    assert left.leaving._progress() == 3
+    exchange.plain_bytes = 700
+    assert left.leaving._progress() == 700
+    exchange.marks = Marks("sse", progress_bytes=600)
+    assert left.leaving._progress() == 600

@@ -1,5 +1,6 @@
 """What an attempt tells becomes the deadline that is due, and early hints go on to the client."""
 
+import pytest
 from support.exchanges import an_attempt, an_exchange
 
 from gateway.exchange.failure import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, FIRST_FRAME_TIMEOUT, Failure, Kind
@@ -102,3 +103,19 @@ def test_first_frame_is_expected_from_the_end_of_the_request_on() -> None:
     assert frames_expected(101.0, Marks("sse")) == late
     assert frames_expected(101.0, Marks("sse", meaningful=1)) == []
     assert frames_expected(101.0, None) == []
+
+
+@pytest.mark.parametrize(("sent_at", "due"), [(100.5, [109.5]), (None, [])])
+def test_head_that_was_won_in_a_race_has_its_deadline_for_the_first_frame(
+    sent_at: float | None, due: list[float]
+) -> None:
+    """It counts from where that attempt was sent, under a watch of its own; nothing new begins with the winning."""
+    watching, attempt = Watching(), an_attempt()
+    expected: list[float | None] = []
+    watching.expect = lambda failure, at: expected.append(at)  # type: ignore[attr-defined]
+    watching.watch._timeouts = Timeouts(first_frame=9.0)
+    attempt.sent_at = sent_at
+    watching.watch.taken_over(attempt)
+
+    assert expected == due
+    assert watching.entered == []

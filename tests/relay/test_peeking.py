@@ -15,6 +15,7 @@ from gateway.exchange.failure import BODY_CUT, CLIENT_GONE, IN_BAND_ERROR, Failu
 from gateway.exchange.marks import InBandError, Marks
 from gateway.exchange.message import Chunks, Reply
 from gateway.exchange.route import Stream, Timeouts
+from gateway.exchange.wire import Wire
 from gateway.relay.interrupts import Interrupts
 from gateway.relay.peeking import peek
 
@@ -156,6 +157,20 @@ def test_early_end_becomes_the_failure() -> None:
     body = ListedChunks(b".", a_failure(BODY_CUT, "in the middle"))
     assert Held(body).failure() == Failure(BODY_CUT, "in the middle")
     assert body.closed == 1
+
+
+def test_nothing_stands_between_frames_while_some_of_them_are_held() -> None:
+    """The marks are ahead of what the client has: what is put in now would stand inside a frame."""
+    held = Held(ListedChunks(b".", b".!", ready=True))
+    held.exchange.wire = wire = Wire("sse", lambda: True)
+    held.peek()
+    chunks = iter(held.reply.chunks)
+
+    assert not wire.boundary()
+    assert next(chunks) == b"."
+    assert not wire.boundary()
+    assert next(chunks) == b".!"
+    assert wire.boundary()
 
 
 def test_failure_behind_a_frame_waits_for_its_turn() -> None:

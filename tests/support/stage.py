@@ -53,6 +53,7 @@ class Scene:
 class Stage:
     """A gateway with one upstream, whose connections serve one request each unless ``keepalive`` says otherwise.
 
+    It has as many ``endpoints`` as wanted, which all play the same scenes: a script tells the requests apart.
     ``listener`` is ``plain``, ``tls1.2`` or ``tls1.3`` (what the clients of ``client()`` speak). ``routes`` maps names
     to settings of routes at ``/name/``. Leaving it fails where the gateway wrote a traceback.
     """
@@ -68,6 +69,7 @@ class Stage:
         server: Mapping[str, object] | None = None,
         forwarding: Mapping[str, object] | None = None,
         keepalive: str = "0s",
+        endpoints: int = 1,
     ) -> None:
         self.tls = tls
         self._listener = listener
@@ -75,9 +77,10 @@ class Stage:
         self._keeps_alive = keepalive != "0s"
         self._scenes: dict[str, Scene] = {}
         self._numbers = itertools.count(1)
-        self.upstream = ScriptedUpstream(self._play)
+        self.upstreams = [ScriptedUpstream(self._play) for _ in range(endpoints)]
+        self.upstream = self.upstreams[0]
         toml = toml_table("forwarding", forwarding) if forwarding else ""
-        toml += toml_table("upstreams.up", {"endpoints": [self.upstream.url], "keepalive": keepalive})
+        toml += toml_table("upstreams.up", {"endpoints": [each.url for each in self.upstreams], "keepalive": keepalive})
         for name, settings in (routes or {"all": {}}).items():
             toml += toml_table("[routes]", {"name": name, "path": f"/{name}/", "upstream": "up", **settings})
         self.gateway = Gateway(
@@ -89,7 +92,8 @@ class Stage:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self.upstream)
+            for upstream in self.upstreams:
+                stack.enter_context(upstream)
             stack.enter_context(self.gateway)
             self._stack = stack.pop_all()
         return self
@@ -123,7 +127,8 @@ class Stage:
     def wait_until_quiet(self, timeout: float = 1.0) -> None:
         """Wait until no exchange runs, no connection to the upstream is open and none of a client."""
         wait_until(lambda: self.live_streams() == 0, timeout, "the end of every exchange")
-        wait_until(lambda: self.upstream.open_connections == 0, timeout, "the end of every upstream connection")
+        ended = "the end of every upstream connection"
+        wait_until(lambda: sum(upstream.open_connections for upstream in self.upstreams) == 0, timeout, ended)
         wait_until(lambda: self.gateway.open_client_connections() == 0, timeout, "the end of every client connection")
 
     def _play(self, connection: ScriptedConnection) -> None:
