@@ -17,6 +17,7 @@ from gateway.settings import (
     ServerSettings,
     ServerTlsSettings,
     Settings,
+    StoreSettings,
     UpstreamSettings,
     UpstreamTlsSettings,
 )
@@ -99,6 +100,7 @@ TABLES: tuple[tuple[str, type[Model]], ...] = (
     ("[server.tls]", ServerTlsSettings),
     ("[admin]", AdminSettings),
     ("[log]", LogSettings),
+    ("[store]", StoreSettings),
     ("[forwarding]", ForwardingSettings),
     ("[upstreams.NAME]", UpstreamSettings),
     ("[upstreams.NAME.endpoints]", EndpointSettings),

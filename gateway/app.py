@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
@@ -18,7 +19,8 @@ from gateway.exchange.message import RequestHead
 from gateway.exchange.route import GatewayPlan, HealthRule, Route, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Phases, Spine, phases
-from gateway.observe.line import LineLog
+from gateway.observe.line import LineLog, level_of
+from gateway.observe.record import record_of
 from gateway.policy import ORDER, hedge, request_id, retry
 from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
@@ -31,6 +33,9 @@ from gateway.relay.readable import wait_readable
 from gateway.upstream.checking import fault
 from gateway.upstream.opening import Opener
 
+if TYPE_CHECKING:
+    from gateway.store.keeping import Store  # not loaded where nothing is stored
+
 _log = logging.getLogger("gateway")
 
 
@@ -40,9 +45,13 @@ class Applications:
     A running exchange keeps the gate it began with: its route, its policies, its upstream's connections (law 7).
     """
 
-    def __init__(self, plan: GatewayPlan, line_log: LineLog) -> None:
-        """Raises ValueError for an upstream whose TLS files cannot be used."""
+    def __init__(self, plan: GatewayPlan, line_log: LineLog, store: "Store | None" = None) -> None:
+        """``store`` gets the record of every exchange.
+
+        Raises ValueError for an upstream whose TLS files cannot be used.
+        """
         self.live = Live()
+        self.store = store
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
         self._openers = {name: Opener(upstream, wait_readable) for name, upstream in plan.upstreams.items()}
@@ -52,7 +61,7 @@ class Applications:
         self._concurrency = Concurrency(time.monotonic)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
-        self.admin = admin_app(self.status, self._snapshots)
+        self.admin = admin_app(self.status, self._snapshots, lambda: self.store)
         self._checks.adopt(self._wanted_checks(plan))
 
     def adopt(self, plan: GatewayPlan, line_log: LineLog) -> None:
@@ -94,6 +103,17 @@ class Applications:
         exchange.fail(failure)
         self._gate.spine.finish(exchange)
 
+    def _record(self, line_log: LineLog, exchange: Exchange) -> None:
+        """Make the record of an ended exchange, where anybody wants it, and give it to all who do."""
+        store, wanted = self.store, line_log.wants(exchange)
+        if not wanted and store is None:
+            return
+        record = record_of(exchange, time.time())  # noqa: TID251 - a date for people
+        if store is not None:
+            store.put(record)  # First: a log that cannot be written must not cost the row.
+        if wanted:
+            line_log.write(record, level_of(exchange))
+
     def _snapshots(self) -> list[dict[str, object]]:
         now = time.monotonic()
         return [each.snapshot(now) | self._pressure(name) for name, each in self._endpoints.items()]
@@ -132,7 +152,7 @@ class Applications:
             self._endpoints[upstream].checked(endpoint, why, time.monotonic())
 
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
-        record = Hooks(finish=lambda exchange: line_log.finish(exchange, time.time()))  # noqa: TID251 - a date for people
+        record = Hooks(finish=partial(self._record, line_log))
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         self._concurrency.adopt(plan)

@@ -61,6 +61,7 @@ def test_all_tables_are_reached() -> None:
         "ServerSettings",
         "ServerTlsSettings",
         "Settings",
+        "StoreSettings",
         "StreamSettings",
         "TimeoutsSettings",
         "UpstreamSettings",

@@ -5,19 +5,29 @@ Nothing of it is reachable on the data listener.
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import flask
 
 from gateway import __version__
+from gateway.admin.exchanges import add_exchanges
 from gateway.admin.status import Status
 
+if TYPE_CHECKING:
+    from gateway.store.keeping import Store
 
-def admin_app(status: Status, upstreams: Callable[[], list[dict[str, object]]]) -> flask.Flask:
+
+def admin_app(
+    status: Status,
+    upstreams: Callable[[], list[dict[str, object]]],
+    store: "Callable[[], Store | None]" = lambda: None,
+) -> flask.Flask:
     """Return the application of the admin listener.
 
     ``/-/healthy`` says that the process serves; ``/-/ready`` whether it wants traffic: 503 once it drains, so that a
     balancer turns away while running streams end, and always which configuration counts; ``/-/version`` says what
-    runs, and as which process; ``/-/upstreams`` what the worker that answers knows of every endpoint.
+    runs, and as which process; ``/-/upstreams`` what the worker that answers knows of every endpoint; ``/-/store`` and
+    ``/-/exchanges.*`` are in `gateway.admin.exchanges`.
     """
     app = flask.Flask("gateway.admin", static_folder=None, template_folder=None)
 
@@ -41,6 +51,7 @@ def admin_app(status: Status, upstreams: Callable[[], list[dict[str, object]]]) 
     def of_upstreams() -> flask.Response:
         return _answer({"worker": os.getpid(), "upstreams": upstreams()})
 
+    add_exchanges(app, store)
     return app
 
 

@@ -4,6 +4,8 @@ import logging
 import ssl
 from typing import TYPE_CHECKING, Any
 
+import gevent
+
 from gateway.app import Applications
 from gateway.observe.line import LineLog
 from gateway.server.bulletin import Bulletin
@@ -15,6 +17,10 @@ from gateway.server.tls import server_context
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
+    from gateway.store.keeping import Store
+
+_LAST_ROWS_SECONDS = 4.0
+"""What the store gets to write what waits, when it is closed; the master is patient for longer (F14)."""
 
 _log = logging.getLogger("gateway.server")
 
@@ -25,7 +31,9 @@ class Service:
     def __init__(self, configuration: Configuration, bulletin: Bulletin) -> None:
         self._settings = configuration.settings
         self._bulletin = bulletin
-        self._applications = Applications(configuration.plan, _line_log(configuration.settings))
+        self._applications = Applications(
+            configuration.plan, _line_log(configuration.settings), _store(configuration.settings)
+        )
         self._data: list[Listener] = []
         self._admin: list[Listener] = []
         self.live = self._applications.live
@@ -63,6 +71,12 @@ class Service:
         """Ask no upstream for its health any more."""
         self._applications.stop_checks()
 
+    def close_store(self) -> None:
+        """Bring the records that wait to the database, for a moment. To be called when no exchange runs any more."""
+        store = self._applications.store
+        if store is not None:
+            store.close(_LAST_ROWS_SECONDS)
+
     def look_for_news(self) -> None:
         """Adopt a configuration that the master has read meanwhile. Running exchanges keep what they began with."""
         news = self._bulletin.changed()
@@ -80,6 +94,10 @@ class Service:
     def _adopt(self, new: Configuration) -> None:
         context = _tls(new.settings)
         self._applications.adopt(new.plan, _line_log(new.settings))
+        if new.settings.store != self._settings.store:
+            before, self._applications.store = self._applications.store, _store(new.settings)
+            if before is not None:
+                gevent.spawn(before.close, _LAST_ROWS_SECONDS)
         for listener in self._data:
             # A listener cannot begin or cease to speak TLS; a new certificate counts from the next connection on.
             same = (listener.manner.tls is None) == (context is None)
@@ -101,6 +119,30 @@ def _manner(settings: "Settings", tls: ssl.SSLContext | None) -> Manner:
 
 def _line_log(settings: "Settings") -> LineLog:
     return LineLog(settings.log.format, logging.getLogger("gateway.exchange"))
+
+
+def _store(settings: "Settings") -> "Store | None":
+    """Return the store, opened in this process; None where none is configured."""
+    kept = settings.store
+    if kept is None:
+        return None
+    # Loaded where it is wanted: with its library it is larger than everything else of ours.
+    from gateway.store.keeping import Store
+    from gateway.store.plan import StorePlan
+
+    plan = StorePlan(
+        url=kept.url,
+        queue=kept.queue,
+        batch=kept.batch,
+        flush_seconds=kept.flush,
+        keep_seconds=kept.keep,
+        max_rows=kept.max_rows,
+        max_size=kept.max_size,
+        query_strings=kept.query_strings,
+        leave_out=frozenset(kept.leave_out),
+        export_seconds=kept.export_timeout,
+    )
+    return Store(plan)
 
 
 def _tls(settings: "Settings") -> ssl.SSLContext | None:

@@ -66,6 +66,7 @@ class GatewayWorker(GeventWorker):
             listener.stop()
             listener.end_idle(new_too=True)
         self._wait_while(lambda: bool(live) or any(listener.busy for listener in listeners), _LAST_WORDS_SECONDS)
+        self.wsgi.close_store()
         _log.info("worker %s has stopped", self.pid)
 
     def _wait_while(self, condition: Any, seconds: float) -> None:

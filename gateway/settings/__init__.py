@@ -20,6 +20,7 @@ from gateway.policy.timeouts import TimeoutsSettings
 from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
 from gateway.settings.server import AdminSettings, LogSettings, ServerSettings, ServerTlsSettings
+from gateway.settings.store import StoreSettings
 from gateway.settings.upstreams import EndpointSettings, UpstreamSettings, UpstreamTlsSettings
 
 
@@ -35,6 +36,8 @@ class Settings(Model):
     """The listener for operators. Table."""
     log: LogSettings = Field(default_factory=LogSettings)
     """What is logged, and how. Table."""
+    store: StoreSettings | None = None
+    """Where records of exchanges are kept. Table. Default none: nothing is kept but the log."""
     forwarding: ForwardingSettings = Field(default_factory=ForwardingSettings)
     """What upstreams are told about clients, and who may speak for them. Table."""
     defaults: DefaultsSettings = Field(default_factory=DefaultsSettings)
@@ -62,6 +65,7 @@ __all__ = [
     "ServerSettings",
     "ServerTlsSettings",
     "Settings",
+    "StoreSettings",
     "TimeoutsSettings",
     "UpstreamSettings",
     "UpstreamTlsSettings",

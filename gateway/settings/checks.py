@@ -21,6 +21,7 @@ from gateway.settings import (
     peek_checks,
     retry_checks,
     route_checks,
+    store_checks,
     stream_checks,
     upstream_checks,
 )
@@ -170,6 +171,7 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     _upstream_tls_can_act,
     _idle_connections_can_be_kept,
     _server_tls_files_fit,
+    store_checks.the_store_can_act,
     _listeners_are_apart,
     _limits_hold_for_each_worker,
     _admin_is_not_open_by_mistake,
