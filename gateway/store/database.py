@@ -64,10 +64,9 @@ class Database:
                 os.stat(self._path)  # Reading makes no file.
             connection = self.engine.connect()
             if not self.is_sqlite:
-                # The first rows are wanted soon, not all of them early: no plan that sorts before it begins.
-                connection.exec_driver_sql("SET cursor_tuple_fraction = 0.0001")
-                connection.exec_driver_sql("SET client_connection_check_interval = '5s'")
-                connection.commit()
+                # In the transaction of the query, for a pooler may give the connection to somebody else after it. The
+                # first rows are wanted soon, not all of them early: no plan that sorts before it begins.
+                connection.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 0.0001")
             return connection
         except (SQLAlchemyError, OSError, sqlite3.Error) as error:
             raise Away(words(error)) from None

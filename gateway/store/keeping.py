@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterable
 
+import gevent
+
 from gateway.observe.record import Record
 from gateway.store.database import Database
 from gateway.store.encoding import ENCODINGS
@@ -12,6 +14,7 @@ from gateway.store.lane import Lane
 from gateway.store.plan import StorePlan
 from gateway.store.writer import Writer
 
+_LAST_CALL_SECONDS = 5.0
 MOST_EXPORTS = 4
 """Exports that may run at once in a worker: each holds a connection, and of SQLite a thread."""
 
@@ -30,6 +33,7 @@ class Store:
         self._writer = Writer(self._database, plan, time.time)
         self._reading = Lane(MOST_EXPORTS if self._database.is_sqlite else 0)
         self._exports = 0
+        self._closed = False
 
     def put(self, record: Record) -> None:
         """Keep a record, as soon as the database takes it."""
@@ -74,10 +78,19 @@ class Store:
 
     def close(self, seconds: float) -> int:
         """Write what waits, for at most ``seconds``; return how many records are lost. Exports under way go on."""
-        return self._writer.close(seconds)
+        lost = self._writer.close(seconds)
+        self._closed = True
+        self._let_readers_go()
+        return lost
 
     def _ended(self) -> None:
         self._exports -= 1
+        self._let_readers_go()
+
+    def _let_readers_go(self) -> None:
+        if self._closed and not self._exports:
+            # Soon, not at once: what gives the last connection back has to run first.
+            gevent.spawn_later(_LAST_CALL_SECONDS, self._reading.close)
 
 
 class RunningExport:

@@ -14,7 +14,7 @@ from support import processes
 from support.conditions import wait_until
 from support.ports import free_port
 
-_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "shared_buffers=32MB")
+_QUICK = ("fsync=off", "full_page_writes=off", "max_wal_size=4GB", "shared_buffers=32MB")
 """What a test's data need not: to outlive a crash of the machine."""
 
 
