@@ -51,8 +51,8 @@ def test_batch_written_twice_is_there_once(database: Database, open_rows: OpenRo
     """Where a commit was not heard of the batch is written again; another worker's rows are other rows."""
     batch = [(number, a_record(number)) for number in range(5)]
     rows = open_rows()
-    rows.write(batch[:3])
-    rows.write(batch)
+    assert rows.write(batch[:3]) == 0
+    assert rows.write(batch) == 0
     open_rows(writer=2).write(batch[:1])
     assert sorted(column(database)) == sorted(["id-0", *(f"id-{number}" for number in range(5))])
 
@@ -135,6 +135,16 @@ def test_other_worker_that_writes_is_waited_for(tmp_path: Any) -> None:
     first.close()
     second.close()
     assert len(column(databases[0])) == 40
+
+
+def test_transaction_of_a_worker_is_a_writing_one_from_its_beginning(tmp_path: Any) -> None:
+    """One that read first and wrote then would fail at once where another wrote between: no waiting helps it."""
+    rows = Rows(Database(f"sqlite:///{tmp_path}/exchanges.db"), KEPT_FOR_EVER, 1)
+    other = sqlite3.connect(tmp_path / "exchanges.db", timeout=0, isolation_level=None)
+    with rows._transaction(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    other.close()
+    rows.close()
 
 
 def test_file_of_the_store_is_its_owners_alone(tmp_path: Any) -> None:

@@ -7,6 +7,8 @@ import json
 import signal
 import socket
 import sqlite3
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -240,3 +242,31 @@ def test_database_that_restarts_does_not_touch_a_stream(
     wait_until(lambda: len(rows(running)) == 3, 10, "the stream's row")
     assert sorted(row["id"] for row in rows(running)) == sorted(line["id"] for line in running.log_lines())
     assert "s3cretpassword" not in told + running.output() + running.admin("/-/exchanges.json").text
+
+
+@pytest.mark.foreign
+def test_client_that_leaves_ends_a_query_that_has_no_row_yet(postgres: Postgres, gateway: StartGateway) -> None:
+    """PostgreSQL is told to stop looking, and the place of the export is free again."""
+    postgres.sql("DROP TABLE IF EXISTS exchanges, slowgate_schema")
+    running = gateway(toml_table("store", {"url": postgres.url}) + route_to("http://127.0.0.1:9"))
+    wait_until(lambda: running.admin("/-/exchanges.csv").status == 200, 10, "the schema")
+    looking = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%exchanges%'"
+
+    def hold() -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            postgres.sql("BEGIN; LOCK TABLE exchanges; SELECT pg_sleep(30)")
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    sleeping = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    wait_until(lambda: postgres.sql(f"SELECT count(*) {sleeping}") == "1", 10, "the lock")
+    try:
+        with socket.create_connection(running.admin_address) as client:
+            client.sendall(b"GET /-/exchanges.csv HTTP/1.1\r\nHost: admin\r\n\r\n")
+            wait_until(lambda: postgres.sql(looking) == "1", 5, "the query")
+            assert running.admin("/-/store").json()["exports"] == 1
+        wait_until(lambda: postgres.sql(looking) == "0", 5, "the end of the query")
+        assert running.admin("/-/store").json()["exports"] == 0
+    finally:
+        postgres.sql(f"SELECT pg_terminate_backend(pid) {sleeping}")
+        holder.join(10)
