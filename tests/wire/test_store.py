@@ -204,10 +204,12 @@ def test_bad_filter_is_refused(ends: Gateway, query: str) -> None:
     assert len(answer.json()["detail"]) > 30
 
 
-def test_full_disk_does_not_touch_a_stream(tmp_path: Path, gateway: StartGateway, upstream: ScriptedUpstream) -> None:
-    """Streams go on, records wait, and are written when there is room again."""
+def test_file_that_cannot_be_made_does_not_touch_a_stream(
+    tmp_path: Path, gateway: StartGateway, upstream: ScriptedUpstream
+) -> None:
+    """Streams go on, records wait, and are written when the way is free."""
     place = tmp_path / "file-in-the-way"
-    place.write_text("as good as a full disk: nothing can be made below it")
+    place.write_text("no directory: nothing can be made below it")
     store = toml_table("store", {"url": f"sqlite:///{place}/exchanges.db", "flush": "50ms"})
     running = gateway(store + route_to(upstream.url))
     whole(running, "/whole")
