@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.admin import guard
 from gateway.admin.status import Status
@@ -22,7 +23,8 @@ from gateway.exchange.message import RequestHead
 from gateway.exchange.route import GatewayPlan, HealthRule, Route, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Phases, Spine, phases
-from gateway.observe.line import LineLog
+from gateway.observe.line import LineLog, level_of
+from gateway.observe.record import record_of
 from gateway.policy import ORDER, callers, hedge, request_id, retry
 from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
@@ -39,6 +41,9 @@ from gateway.upstream.checking import fault
 from gateway.upstream.opening import Opener
 from gateway.upstream.token import fetch_token, token_opener
 
+if TYPE_CHECKING:
+    from gateway.store.keeping import Store  # not loaded where nothing is stored
+
 _log = logging.getLogger("gateway")
 
 
@@ -49,13 +54,19 @@ class Applications:
     """
 
     def __init__(
-        self, plan: GatewayPlan, line_log: LineLog, read_again: Callable[[], bool | None] | None = None
+        self,
+        plan: GatewayPlan,
+        line_log: LineLog,
+        read_again: Callable[[], bool | None] | None = None,
+        store: "Store | None" = None,
     ) -> None:
         """``read_again`` lets the configuration be read again, see ``admin_app``; None where it cannot be.
 
-        Raises ValueError for an upstream whose TLS files, or a Redis whose URL, cannot be used.
+        ``store`` gets the record of every exchange. Raises ValueError for an upstream whose TLS files, or a Redis whose
+        URL, cannot be used.
         """
         self.live = Live()
+        self.store = store
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
         self._openers = {name: Opener(upstream, wait_readable) for name, upstream in plan.upstreams.items()}
@@ -70,7 +81,7 @@ class Applications:
         self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
-        self.admin = admin_app(self.status, self._snapshots, self.live, read_again)
+        self.admin = admin_app(self.status, self._snapshots, self.live, read_again, lambda: self.store)
         guard.install(self.admin, lambda: self._plan.admin)
         self._checks.adopt(self._wanted_checks(plan))
 
@@ -124,6 +135,17 @@ class Applications:
         exchange.fail(failure)
         self._gate.spine.finish(exchange)
 
+    def _record(self, line_log: LineLog, exchange: Exchange) -> None:
+        """Make the record of an ended exchange, where anybody wants it, and give it to all who do."""
+        store, wanted = self.store, line_log.wants(exchange)
+        if not wanted and store is None:
+            return
+        record = record_of(exchange, time.time())  # noqa: TID251 - a date for people
+        if store is not None:
+            store.put(record)  # First: a log that cannot be written must not cost the row.
+        if wanted:
+            line_log.write(record, level_of(exchange))
+
     def _snapshots(self) -> list[dict[str, object]]:
         now = time.monotonic()
         return [each.snapshot(now) | self._pressure(name) for name, each in self._endpoints.items()]
@@ -162,7 +184,7 @@ class Applications:
             self._endpoints[upstream].checked(endpoint, why, time.monotonic())
 
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
-        record = Hooks(finish=lambda exchange: line_log.finish(exchange, time.time()))  # noqa: TID251 - a date for people
+        record = Hooks(finish=partial(self._record, line_log))
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         self._concurrency.adopt(plan)

@@ -1,5 +1,6 @@
 """Fixtures of all tests: scripted upstreams, gateways, the demo upstream, certificates."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from support.certificates import TlsFiles, make_tls_files
 from support.demo_process import DemoUpstream
 from support.gateway_process import Gateway, in_own_directories
+from support.postgres_process import Postgres, postgres_programs
 from support.scripted_upstream import Script, ScriptedUpstream
 
 # How long an example takes says something about the machine, not about the code.
@@ -80,6 +82,19 @@ def demo_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoUpst
     with DemoUpstream(tmp_path_factory.mktemp("demo")) as upstream:
         yield upstream
         assert upstream.errors() == ""
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, one for all tests, which share its one database: empty what you use."""
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: postgresql), or nobody but root may run it")
+    # Not below pytest's own directory: only its owner may enter that, and the server is another user.
+    with tempfile.TemporaryDirectory(prefix="slowgate-postgres-") as directory:
+        Path(directory).chmod(0o755)
+        with Postgres(programs, Path(directory)) as server:
+            yield server
 
 
 @pytest.fixture(scope="session")

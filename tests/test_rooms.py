@@ -44,6 +44,8 @@ ROOMS = {
     "recording": Room(ours=("exchange",), theirs=("gevent",)),
     "shared": Room(ours=("exchange", "relay"), theirs=("redis",)),
     "observe": Room(ours=("exchange",)),
+    # Writes records down and reads them out: SQLite blocks, so calls need threads of gevent's (decision 0018).
+    "store": Room(ours=("config", "exchange", "observe"), theirs=("sqlalchemy", "gevent")),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
     "policy": Room(
         ours=("config", "exchange", "formats", "grammar"),
@@ -52,13 +54,16 @@ ROOMS = {
     # The spine knows policies only as callables.
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),
-    "admin": Room(ours=("exchange", "observe"), theirs=("flask", "werkzeug")),
+    "admin": Room(ours=("exchange", "observe", "store"), theirs=("flask", "werkzeug")),
     # From text to a running gateway.
     "settings": Room(ours=("config", "exchange", "grammar", "policy"), theirs=("pydantic",)),
     "assemble": Room(ours=("config", "exchange", "policy", "settings")),
     "callers": Room(ours=("exchange", "policy", "relay", "upstream"), theirs=("joserfc",)),
     "app": Room(ours=("*",)),
-    "server": Room(ours=("app", "settings", "exchange", "relay", "observe", "admin"), theirs=("gunicorn", "gevent")),
+    "server": Room(
+        ours=("app", "settings", "exchange", "relay", "observe", "store", "admin"),
+        theirs=("gunicorn", "gevent"),
+    ),
     "cli": Room(
         ours=("app", "settings", "assemble", "config", "exchange", "policy", "server", "demo"), theirs=("click",)
     ),
@@ -166,7 +171,7 @@ def test_each_file_that_decides_something_has_its_test_file(path: Path) -> None:
     [
         ("relay", "import requests", "line 1: requests belongs in: upstream"),
         ("exchange", "from flask import g", "line 1: flask.g belongs in: demo, downstream, admin"),
-        ("policy", "import gevent.lock", "line 1: gevent.lock belongs in: demo, relay, recording, server"),
+        ("policy", "import gevent.lock", "line 1: gevent.lock belongs in: demo, relay, recording, store, server"),
         ("observe", "import nowhere_known", "line 1: nowhere_known belongs in: no room yet"),
         (
             "relay",

@@ -79,6 +79,7 @@ def test_all_tables_are_reached() -> None:
         "ServerSettings",
         "ServerTlsSettings",
         "Settings",
+        "StoreSettings",
         "StreamSettings",
         "SigV4Settings",
         "SharedSettings",

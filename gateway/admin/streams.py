@@ -4,7 +4,7 @@ from typing import Protocol
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CANCELLED, Failure
-from gateway.observe.line import without_secrets
+from gateway.observe.masking import without_secrets
 
 MOST_LISTED = 1000
 

@@ -7,10 +7,12 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import flask
 
 from gateway import __version__
+from gateway.admin.exchanges import add_exchanges
 from gateway.admin.guard import Refusal, told
 from gateway.admin.status import Status
 from gateway.admin.streams import Running, cancel, listed
@@ -18,25 +20,31 @@ from gateway.exchange.access import READ
 
 _log = logging.getLogger("gateway.admin")
 
+if TYPE_CHECKING:
+    from gateway.store.keeping import Store
+
 
 def admin_app(
     status: Status,
     upstreams: Callable[[], list[dict[str, object]]],
     running: Running,
     read_again: Callable[[], bool | None] | None,
+    store: "Callable[[], Store | None]" = lambda: None,
 ) -> flask.Flask:
     """Return the application of the admin listener, without its guard (`gateway.admin.guard.install`).
 
     ``/-/healthy`` says that the process serves; ``/-/ready`` whether it wants traffic: 503 once it drains, so that a
     balancer turns away while running streams end, and to those who may read which configuration counts; ``/-/version``
     says what runs, and as which process; ``/-/upstreams`` what the worker that answers knows of every endpoint;
-    ``/-/streams`` what runs in it, and DELETE ends one of them. ``POST /-/reload`` calls ``read_again``: True where the
-    configuration was adopted, False where it was refused, None where nothing came of it in time.
+    ``/-/streams`` what runs in it, and DELETE ends one of them; ``/-/store`` and ``/-/exchanges.*`` are in
+    `gateway.admin.exchanges`. ``POST /-/reload`` calls ``read_again``: True where the configuration was adopted, False
+    where it was refused, None where nothing came of it in time.
     """
     app = flask.Flask("gateway.admin", static_folder=None, template_folder=None)
     _add_health(app, status)
     _add_pages(app, upstreams, running)
     _add_control(app, status, running, read_again)
+    add_exchanges(app, store)
     return app
 
 

@@ -13,7 +13,8 @@ from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
 
 
-def _absolute(name: str, info: ValidationInfo) -> str:
+def absolute(name: str, info: ValidationInfo) -> str:
+    """Return the whole path of the file ``name``; raise `Unacceptable` where it is no name."""
     if not name or "\0" in name:
         raise Unacceptable("the name of a file")
     directory: Path = (info.context or {}).get("directory", Path.cwd())
@@ -21,7 +22,7 @@ def _absolute(name: str, info: ValidationInfo) -> str:
 
 
 def _readable(name: str, info: ValidationInfo) -> str:
-    path = _absolute(name, info)
+    path = absolute(name, info)
     files: set[str] = (info.context or {}).get("files", set())
     files.add(path)
     try:

@@ -10,22 +10,14 @@ import re
 from datetime import UTC, datetime
 from typing import Literal
 
-from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.message import Source
 from gateway.exchange.outcome import Outcome
+from gateway.observe.record import Record, record_of
 
-Record = dict[str, str | int | float | None]
+Line = dict[str, str | int | float | None]
 """The members of a line, in the order they are written."""
 
-MAX_TARGET_CHARACTERS = 2048
-_MAX_NAME_CHARACTERS = 64
-_MAX_DETAIL_CHARACTERS = 1024
-_MAX_FOREIGN_ID_CHARACTERS = 128
-_MASK = "***"
-_FLAG = re.compile("[A-Za-z][A-Za-z_.-]{0,31}")
-"""A parameter without value that can be told: a word. Anything else might be a token."""
-
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _NOT_SHOWN = re.compile("[^!-~]")
 _NOT_PRINTED = re.compile("[^ -~]")
 _FAULTS = frozenset({Outcome.FAILED, Outcome.TRUNCATED, Outcome.TIMED_OUT, Outcome.BROKEN})
@@ -38,12 +30,19 @@ class LineLog:
         self._render = as_json if format == "json" else as_text
         self._logger = stream_logger
 
+    def wants(self, exchange: Exchange) -> bool:
+        """Whether the line of an ended exchange would be written."""
+        return self._logger.isEnabledFor(level_of(exchange))
+
     def finish(self, exchange: Exchange, wall_clock: float) -> None:
         """Write the line of an ended exchange. ``wall_clock`` is its end in seconds since 1970 (UTC)."""
-        level = level_of(exchange)
-        if self._logger.isEnabledFor(level):
-            now = datetime.fromtimestamp(wall_clock, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            self._logger.log(level, "%s", self._render(line(exchange, now)))
+        if self.wants(exchange):
+            self.write(record_of(exchange, wall_clock), level_of(exchange))
+
+    def write(self, record: Record, level: int) -> None:
+        """Write the line of a record."""
+        now = datetime.fromtimestamp(record.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._logger.log(level, "%s", self._render(line_of(record, now)))
 
 
 def level_of(exchange: Exchange) -> int:
@@ -51,85 +50,87 @@ def level_of(exchange: Exchange) -> int:
     return logging.ERROR if exchange.outcome in _FAULTS else logging.INFO
 
 
-def line(exchange: Exchange, now_iso: str) -> Record:
-    """Return what is logged of an ended exchange. Times are milliseconds since its start, None where it had none."""
-    route, failure = exchange.route, exchange.failure
-    last = exchange.attempts[-1] if exchange.attempts else None
-    record: Record = {
+def line(exchange: Exchange, now_iso: str) -> Line:
+    """Return what is logged of an ended exchange."""
+    return line_of(record_of(exchange, 0.0), now_iso)
+
+
+def line_of(record: Record, now_iso: str) -> Line:
+    """Return what is logged of a record. Times are milliseconds since its start, None where it had none."""
+    told: Line = {
         "time": now_iso,
-        "id": exchange.id,
-        "route": route.name if route else None,
-        "upstream": route.upstream.name if route else None,
-        "endpoint": str(last.endpoint) if last else None,
-        "method": exchange.request.method[:_MAX_NAME_CHARACTERS],
-        "target": without_secrets(exchange.request.target),
-        "status": exchange.status,
-        "outcome": exchange.outcome.value if exchange.outcome else None,
-        "failure": failure.kind.code if failure else None,
-        "side": failure.kind.side.value if failure else None,
-        "detail": failure.detail[:_MAX_DETAIL_CHARACTERS] or None if failure else None,
-        "queued_ms": None if exchange.queued_seconds is None else round(exchange.queued_seconds * 1000, 1),
-        "priority": route.priority if route is not None and exchange.queued_seconds is not None else None,
-        "head_ms": _since_start(exchange, exchange.head_at),
-        "first_byte_ms": _since_start(exchange, exchange.first_byte_at),
-        "longest_gap_ms": round(exchange.longest_gap_seconds * 1000, 1),
-        "total_ms": _since_start(exchange, exchange.finished_at),
-        "bytes_down": exchange.relayed_bytes,
-        "bytes_up": exchange.received_bytes,
-        "chunks": exchange.chunks,
-        "attempts": len(exchange.attempts),
-        "retried": ",".join(map(_end, exchange.attempts[:-1])) or None,
-        "not_retried": exchange.not_retried,
-        "principal": exchange.identity.principal if exchange.identity else None,
-        "auth": exchange.identity.method if exchange.identity else None,
-        "peer": exchange.request.peer,
+        "id": record.id,
+        "route": record.route,
+        "upstream": record.upstream,
+        "endpoint": record.endpoint,
+        "method": record.method,
+        "target": record.target,
+        "status": record.status,
+        "outcome": record.outcome,
+        "failure": record.failure,
+        "side": record.side,
+        "detail": record.detail,
+        "queued_ms": record.queued_ms,
+        "priority": record.priority,
+        "head_ms": record.head_ms,
+        "first_byte_ms": record.first_byte_ms,
+        "longest_gap_ms": record.longest_gap_ms,
+        "total_ms": record.total_ms,
+        "bytes_down": record.bytes_down,
+        "bytes_up": record.bytes_up,
+        "chunks": record.chunks,
+        "attempts": len(record.tries),
+        "retried": retried(record),
+        "not_retried": record.not_retried,
+        "principal": record.principal,
+        "auth": record.auth,
+        "peer": record.peer,
     }
-    if exchange.plain_bytes is not None:
-        record["bytes_plain"] = exchange.plain_bytes
-    if exchange.hedged is not None:
-        record["hedged"] = exchange.hedged
-    record |= _of_the_stream(exchange)
-    if exchange.drained is not None:
-        record["drained"] = exchange.drained
-        record["drained_bytes"] = exchange.drained_bytes
-    foreign = _upstream_request_id(exchange)
-    if foreign is not None:
-        record["upstream_request_id"] = foreign
-    return record
-
-
-def _of_the_stream(exchange: Exchange) -> Record:
-    """Return what was seen in a stream that its route has watched, or would have; nothing for others."""
-    told: Record = {}
-    marks = exchange.marks
-    if marks is not None:
-        told = {
-            "format": marks.format,
-            "frames": marks.frames,
-            "first_frame_ms": _since_start(exchange, exchange.first_frame_at),
-            "stalls": exchange.stalls,
-        }
-        if exchange.flaw is not None:
-            told["flaw"] = exchange.flaw[:_MAX_DETAIL_CHARACTERS]
-        if (usage := marks.usage) is not None:
-            told["prompt_tokens"] = usage.prompt_tokens
-            told["completion_tokens"] = usage.completion_tokens
-            told["total_tokens"] = usage.total_tokens
-    if exchange.unwatched is not None:
-        told["unwatched"] = exchange.unwatched[:_MAX_DETAIL_CHARACTERS]
-    if exchange.early:
-        told["early_ms"] = _since_start(exchange, exchange.committed_at)
-    if exchange.pings:
-        told["pings"] = exchange.pings
+    if record.bytes_plain is not None:
+        told["bytes_plain"] = record.bytes_plain
+    if record.hedged is not None:
+        told["hedged"] = record.hedged
+    _tell_the_stream(record, told)
+    if record.drained is not None:
+        told["drained"] = record.drained
+        told["drained_bytes"] = record.drained_bytes
+    if record.upstream_request_id is not None:
+        told["upstream_request_id"] = record.upstream_request_id
     return told
 
 
-def as_json(record: Record) -> str:
+def retried(record: Record) -> str | None:
+    """Return how each attempt but the last ended; None where there was no other."""
+    return ",".join(each.end for each in record.tries[:-1]) or None
+
+
+def _tell_the_stream(record: Record, told: Line) -> None:
+    """Add what was seen in a stream that its route has watched, or would have; nothing for others."""
+    if record.format is not None:
+        told["format"] = record.format
+        told["frames"] = record.frames
+        told["first_frame_ms"] = record.first_frame_ms
+        told["stalls"] = record.stalls
+        if record.flaw is not None:
+            told["flaw"] = record.flaw
+        if record.has_usage:
+            told["prompt_tokens"] = record.prompt_tokens
+            told["completion_tokens"] = record.completion_tokens
+            told["total_tokens"] = record.total_tokens
+    if record.unwatched is not None:
+        told["unwatched"] = record.unwatched
+    if record.early_ms is not None:
+        told["early_ms"] = record.early_ms
+    if record.pings:
+        told["pings"] = record.pings
+
+
+def as_json(record: Line) -> str:
     """Return ``record`` as one line of JSON, pure ASCII; whatever a client sent cannot begin a second line."""
-    return json.dumps(record, separators=(",", ":")).replace("\x7f", "\\u007f")
+    return _encode(record).replace("\x7f", "\\u007f")
 
 
-def as_text(record: Record) -> str:
+def as_text(record: Line) -> str:
     """Return ``record`` as one line to read: what it was, how it went, where it went, and why it failed."""
     parts = [
         _shown(record["status"]),
@@ -160,42 +161,6 @@ def as_text(record: Record) -> str:
         if record["detail"] is not None:
             parts[-1] += ": " + _NOT_PRINTED.sub(_escaped, str(record["detail"]))
     return " ".join(parts)
-
-
-def without_secrets(target: str) -> str:
-    """Return ``target`` for a log: names of parameters stay, their values do not; at most 2 KiB of it."""
-    path, mark, query = target.partition("?")
-    if query:
-        query = "&".join(map(_masked, query[: 2 * MAX_TARGET_CHARACTERS].split("&")))
-    told = path + mark + query
-    return told if len(told) <= MAX_TARGET_CHARACTERS else told[: MAX_TARGET_CHARACTERS - 3] + "..."
-
-
-def _masked(parameter: str) -> str:
-    name, equals, _ = parameter.partition("=")
-    if not equals:
-        return name if not name or _FLAG.fullmatch(name) else _MASK
-    return f"{name if len(name) <= _MAX_NAME_CHARACTERS else _MASK}={_MASK}"
-
-
-def _upstream_request_id(exchange: Exchange) -> str | None:
-    """Return the id the upstream gave the exchange, if it is another than ours."""
-    reply, route = exchange.reply, exchange.route
-    if reply is None or route is None or reply.source is not Source.UPSTREAM:
-        return None
-    # An early head is ours; theirs came too late to go out.
-    head = exchange.attempts[-1].head if exchange.early and exchange.attempts else None
-    theirs = (head or reply.head).first(route.forwarding.request_id_header.lower())
-    return theirs[:_MAX_FOREIGN_ID_CHARACTERS] if theirs is not None and theirs != exchange.id else None
-
-
-def _end(attempt: Attempt) -> str:
-    """Return how an attempt ended, as one word."""
-    return attempt.failure.kind.code if attempt.failure is not None else str(attempt.status)
-
-
-def _since_start(exchange: Exchange, moment: float | None) -> float | None:
-    return None if moment is None else round((moment - exchange.started) * 1000, 1)
 
 
 def _seconds(milliseconds: str | int | float | None) -> str:

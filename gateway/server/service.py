@@ -23,10 +23,14 @@ from gateway.server.tls import server_context
 if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.settings.server import ListenerTlsSettings
+    from gateway.store.keeping import Store
 
 _RELOAD_SECONDS = 10.0
 """How long whoever asks for a reload waits for what came of it."""
 _LOOK_SECONDS = 0.05
+
+_LAST_ROWS_SECONDS = 4.0
+"""What the store gets to write what waits, when it is closed; the master is patient for longer (F14)."""
 
 _log = logging.getLogger("gateway.server")
 
@@ -40,7 +44,10 @@ class Service:
         self._bulletin = bulletin
         self._master = os.getppid()
         self._applications = Applications(
-            configuration.plan, _line_log(configuration.settings), self._read_again if can_read_again else None
+            configuration.plan,
+            _line_log(configuration.settings),
+            self._read_again if can_read_again else None,
+            _store(configuration.settings),
         )
         self._data: list[Listener] = []
         self._admin: list[Listener] = []
@@ -98,6 +105,12 @@ class Service:
         """Send what ended exchanges left to be sent to the shared store."""
         self._applications.settle()
 
+    def close_store(self) -> None:
+        """Bring the records that wait to the database, for a moment. To be called when no exchange runs any more."""
+        store = self._applications.store
+        if store is not None:
+            store.close(_LAST_ROWS_SECONDS)
+
     def look_for_news(self) -> None:
         """Adopt a configuration that the master has read meanwhile. Running exchanges keep what they began with."""
         news = self._bulletin.changed()
@@ -120,6 +133,10 @@ class Service:
                 # A listener cannot begin or cease to speak TLS; a new certificate counts from the next connection on.
                 same = (listener.manner.tls is None) == (tls is None)
                 listener.manner = self._manner(new.settings, group, tls if same else listener.manner.tls)
+        if new.settings.store != self._settings.store:
+            before, self._applications.store = self._applications.store, _store(new.settings)
+            if before is not None:
+                gevent.spawn(before.close, _LAST_ROWS_SECONDS)
         configure(new.settings.log.level)
         self._settings = new.settings
 
@@ -164,3 +181,27 @@ def _tls(tls: "ListenerTlsSettings | None") -> ssl.SSLContext | None:
         return None
     optional = getattr(tls, "client_certificates", "required") == "optional"  # The admin side has no routes to ask.
     return server_context(tls.certificate, tls.key, tls.client_ca, optional_certificates=optional)
+
+
+def _store(settings: "Settings") -> "Store | None":
+    """Return the store, opened in this process; None where none is configured."""
+    kept = settings.store
+    if kept is None:
+        return None
+    # Loaded where it is wanted: with its library it is larger than everything else of ours.
+    from gateway.store.keeping import Store
+    from gateway.store.plan import StorePlan
+
+    plan = StorePlan(
+        url=kept.url,
+        queue=kept.queue,
+        batch=kept.batch,
+        flush_seconds=kept.flush,
+        keep_seconds=kept.keep,
+        max_rows=kept.max_rows,
+        max_size=kept.max_size,
+        query_strings=kept.query_strings,
+        leave_out=frozenset(kept.leave_out),
+        export_seconds=kept.export_timeout,
+    )
+    return Store(plan)

@@ -67,6 +67,7 @@ class GatewayWorker(GeventWorker):
             listener.end_idle(new_too=True)
         self._wait_while(lambda: bool(live) or any(listener.busy for listener in listeners), _LAST_WORDS_SECONDS)
         self.wsgi.settle()
+        self.wsgi.close_store()
         _log.info("worker %s has stopped", self.pid)
 
     def _wait_while(self, condition: Any, seconds: float) -> None:

@@ -39,6 +39,7 @@ from gateway.settings.policies import DefaultsSettings, Policies
 from gateway.settings.routes import RouteSettings
 from gateway.settings.server import LogSettings, ServerSettings, ServerTlsSettings
 from gateway.settings.shared import SharedSettings
+from gateway.settings.store import StoreSettings
 from gateway.settings.upstreams import EndpointSettings, UpstreamSettings, UpstreamTlsSettings
 
 
@@ -54,6 +55,8 @@ class Settings(Model):
     """The listener for operators. Table."""
     log: LogSettings = Field(default_factory=LogSettings)
     """What is logged, and how. Table."""
+    store: StoreSettings | None = None
+    """Where records of exchanges are kept. Table. Default none: nothing is kept but the log."""
     forwarding: ForwardingSettings = Field(default_factory=ForwardingSettings)
     """What upstreams are told about clients, and who may speak for them. Table."""
     callers: CallersSettings = Field(default_factory=CallersSettings)
@@ -104,6 +107,7 @@ __all__ = [
     "Settings",
     "SharedSettings",
     "SigV4Settings",
+    "StoreSettings",
     "TimeoutsSettings",
     "TokenSettings",
     "UpstreamSettings",

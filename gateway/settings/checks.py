@@ -26,6 +26,7 @@ from gateway.settings import (
     request_checks,
     retry_checks,
     route_checks,
+    store_checks,
     stream_checks,
     upstream_checks,
 )
@@ -184,6 +185,7 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     credential_checks.upstream_certificates_fit,
     _idle_connections_can_be_kept,
     _listeners_tls_files_fit,
+    store_checks.the_store_can_act,
     _listeners_are_apart,
     _limits_hold_for_each_worker,
     admin_checks.admin_asks_other_machines,

@@ -14,7 +14,8 @@ from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.message import RequestHead, Source
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.target import parse_endpoint
-from gateway.observe.line import LineLog, as_json, as_text, level_of, line, without_secrets
+from gateway.observe.line import LineLog, as_json, as_text, level_of, line
+from gateway.observe.masking import without_secrets
 
 NOW = "2025-01-01T00:00:00.000Z"
 

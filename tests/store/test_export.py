@@ -1,0 +1,121 @@
+"""An export reads what it was asked for, as fast as its reader takes it, and ends by its cut where it cannot go on."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from support.records import END, a_record
+
+from gateway.store import keeping
+from gateway.store.database import Away, Database
+from gateway.store.export import ReaderGone
+from gateway.store.keeping import MOST_EXPORTS, Store, TooMany
+from gateway.store.plan import StorePlan
+from gateway.store.rows import Rows
+
+RECORDS = [
+    a_record(0, time=END, route="a", principal="x"),
+    a_record(1, time=END + 1, route="b", status=503, outcome="failed"),
+    a_record(2, time=END + 2, route="b", principal="y", status=None, outcome="client_gone"),
+    a_record(3, time=END + 3, route="c", principal="x", status=404, outcome="rejected"),
+]
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """A store with the four records."""
+    rows = Rows(Database(url), StorePlan(""), 1)
+    rows.write(list(enumerate(RECORDS)))
+    rows.close()
+    made = Store(StorePlan(url))
+    yield made
+    made.close(1.0)
+
+
+def exported(store: Store, *parameters: tuple[str, str]) -> list[dict[str, Any]]:
+    running = store.export("ndjson", parameters, lambda: False)
+    return [json.loads(line) for line in b"".join(running.chunks()).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ([], [0, 1, 2, 3]),
+        ([("since", "2023-11-14T22:13:21.25Z")], [1, 2, 3]),
+        ([("until", "2023-11-14T22:13:21.25Z")], [0]),
+        ([("route", "b")], [1, 2]),
+        ([("route", "a"), ("route", "c")], [0, 3]),
+        ([("principal", "x")], [0, 3]),
+        ([("outcome", "failed"), ("outcome", "client_gone")], [1, 2]),
+        ([("status", "4xx"), ("status", "503")], [1, 3]),
+        ([("status", "none")], [2]),
+        ([("limit", "2")], [0, 1]),
+        ([("route", "b"), ("status", "none")], [2]),
+        ([("route", "b' OR 1=1 --")], []),
+    ],
+)
+def test_filters_choose_the_rows(store: Store, parameters: list[tuple[str, str]], expected: list[int]) -> None:
+    """All conditions hold, of one kind any; rows come in the order of time."""
+    assert [row["id"] for row in exported(store, *parameters)] == [f"id-{number}" for number in expected]
+
+
+def test_exports_beyond_the_bound_are_refused_until_one_ends(store: Store) -> None:
+    """An export holds a connection; closing it, however often, frees one place."""
+    running = [store.export("csv", [], lambda: False) for _ in range(MOST_EXPORTS)]
+    with pytest.raises(TooMany):
+        store.export("csv", [], lambda: False)
+    running[0].close()
+    running[0].close()
+    assert store.snapshot()["exports"] == MOST_EXPORTS - 1
+    assert len(exported(store)) == 4
+    for each in running:
+        each.close()
+
+
+def test_database_that_is_not_there_is_told_before_anything_is_sent(tmp_path: Any) -> None:
+    """Then there can still be a status. Reading makes no file."""
+    store = Store(StorePlan(f"sqlite:///{tmp_path}/none.db", flush_seconds=60))
+    with pytest.raises(Away, match="FileNotFoundError"):
+        store.export("csv", [], lambda: False)
+    assert store.snapshot()["exports"] == 0
+    assert not (tmp_path / "none.db").exists()
+    store.close(1.0)
+
+
+def test_error_in_the_middle_is_raised_where_the_rows_end(url: str) -> None:
+    """What was read is there, the end is not; the place is free again."""
+    database = Database(url)
+    rows = Rows(database, StorePlan(""), 1)
+    rows.write([(number, a_record(number)) for number in range(1000)])
+    rows.close()
+    store = Store(StorePlan(url))
+    running = store.export("json", [], lambda: False)
+    chunks = iter(running.chunks())
+    first = next(chunks)
+    running.export._result.close()  # type: ignore[union-attr]
+    with pytest.raises(Away):
+        b"".join(chunks)
+    assert first.startswith(b"[\n{")
+    assert store.snapshot()["exports"] == 0
+    store.close(1.0)
+
+
+def test_reader_that_leaves_cancels_a_query_that_still_looks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one thread there is is free again long before the query would have ended."""
+    monkeypatch.setattr(keeping, "MOST_EXPORTS", 1)
+    url = f"sqlite:///{tmp_path}/exchanges.db"
+    Database(url).open().close()
+    store = Store(StorePlan(url))
+    slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000000) SELECT max(x) FROM n"
+
+    @event.listens_for(store._database.engine, "before_cursor_execute", retval=True)
+    def slower(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> Any:
+        return (slow, ()) if "FROM exchanges" in statement else (statement, parameters)
+
+    with pytest.raises(ReaderGone):
+        store.export("csv", [], lambda: True)
+    assert store._reading.begin(lambda: True).wait(5)
+    assert store.snapshot()["exports"] == 0
+    store.close(1.0)
