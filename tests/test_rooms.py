@@ -55,6 +55,8 @@ ROOMS = {
     # From text to a running gateway.
     "settings": Room(ours=("config", "exchange", "grammar", "policy"), theirs=("pydantic",)),
     "assemble": Room(ours=("config", "exchange", "policy", "settings")),
+    # What the parts of a worker say of themselves, for metrics.
+    "states": Room(ours=("exchange", "observe", "policy")),
     "app": Room(ours=("*",)),
     "server": Room(ours=("app", "settings", "exchange", "relay", "observe", "admin"), theirs=("gunicorn", "gevent")),
     "cli": Room(
