@@ -77,7 +77,7 @@ class Applications:
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots, self.live, read_again)
         if self.metrics is not None:
-            self.metrics.adopt(_known(plan))
+            self.metrics.adopt(_known(plan), _series(plan))
             add_metrics(self.admin, self.metrics.page)
         guard.install(self.admin, lambda: self._plan.admin)
         self._checks.adopt(self._wanted_checks(plan))
@@ -102,7 +102,7 @@ class Applications:
         self._gate = self._make_gate(plan, line_log)
         self._checks.adopt(self._wanted_checks(plan))
         if self.metrics is not None:
-            self.metrics.adopt(_known(plan))
+            self.metrics.adopt(_known(plan), _series(plan))
         for name, opener in before.items():
             if openers.get(name) is not opener:
                 opener.close()
@@ -235,6 +235,11 @@ def _known(plan: GatewayPlan) -> dict[str, frozenset[str]]:
         "upstream": frozenset({"", *plan.upstreams}),
         "endpoint": frozenset(str(endpoint) for each in upstreams for endpoint in each.endpoints),
     }
+
+
+def _series(plan: GatewayPlan) -> list[tuple[str, str]]:
+    """Return route and upstream of each route, and of what met none."""
+    return [("", ""), *((route.name, route.upstream.name) for route in plan.routes)]
 
 
 def _connects(upstream: Upstream) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import INTERNAL
 from gateway.observe import families as f
 from gateway.observe.exposition import OPENMETRICS, content_type, render
 from gateway.observe.metrics import Metrics, open_exchanges
@@ -77,12 +78,18 @@ class Collector:
         self._opened: Samples = {}
         """A nought for each series of open exchanges that there was: without it a graph would not go down to it."""
         before = Table()
-        _add(before, {}, ledger.claim(), alive=False)
+        for _ in _added(before, {}, ledger.claim(), alive=False):
+            pass
         self.metrics = Metrics(before)
 
-    def adopt(self, known: Mapping[str, frozenset[str]]) -> None:
-        """Forget the series whose labels have values that the configuration does not know any more."""
+    def adopt(self, known: Mapping[str, frozenset[str]], routes: Iterable[Labels] = ()) -> None:
+        """Forget the series whose labels have values that the configuration does not know any more.
+
+        For each of ``routes``, by name and upstream, a defect is counted none of yet: else nobody could see the first.
+        """
         self.metrics.table.keep(f.FAMILIES, known)
+        for labels in routes:
+            self.metrics.table.add(f.FAILURES, (*labels, INTERNAL.code, INTERNAL.side.value), 0)
         self.metrics.changed = True
         self._opened.clear()
 
@@ -101,8 +108,8 @@ class Collector:
         self._write([exchange for exchange, _ in self._running()])
         table, gauges = Table(), dict[str, Samples]()
         for each in self._ledger.read():
-            _add(table, gauges, each.content, alive=each.alive)
-            self._breathe()
+            for _ in _added(table, gauges, each.content, alive=each.alive):
+                self._breathe()
         gauges[f.BUILD.name] = {self._build: 1.0}
         chosen = content_type(accept)
         return chosen, self._pieces(table, gauges, openmetrics=chosen == OPENMETRICS)
@@ -141,8 +148,8 @@ class Collector:
             self._ledger.write(b"".join(parts))
 
 
-def _add(table: Table, gauges: dict[str, Samples], content: bytes | None, *, alive: bool) -> None:
-    """Add what a worker wrote: its counts, and its gauges where it lives."""
+def _added(table: Table, gauges: dict[str, Samples], content: bytes | None, *, alive: bool) -> Iterator[None]:
+    """Add what a worker wrote, part by part: its counts, and its gauges where it lives."""
     if not content:
         return
     source = io.BytesIO(content)
@@ -152,6 +159,7 @@ def _add(table: Table, gauges: dict[str, Samples], content: bytes | None, *, ali
     while source.tell() < len(content):
         name, rows = pickle.load(source)  # noqa: S301
         table.merge_histogram(name, rows)
+        yield
     if alive:
         for name, samples in states.items():
             mine = gauges.setdefault(name, {})

@@ -31,14 +31,13 @@ def render(table: Table, gauges: Mapping[str, Samples], *, openmetrics: bool) ->
     """Yield the page in pieces of some hundred lines. ``gauges`` is by name of the family."""
     lines: list[str] = []
     for family in FAMILIES:
-        of_family = list(_samples(family, table, gauges))
-        if not of_family:
+        if not _holds(family, table, gauges):
             continue
         named = family.name if openmetrics or family.kind != "counter" else f"{family.name}_total"
         kind = "info" if openmetrics and family.name.endswith("_info") else family.kind
         named = named.removesuffix("_info") if kind == "info" else named
         lines += [f"# HELP {named} {family.help}", f"# TYPE {named} {kind}"]
-        for line in of_family:
+        for line in _samples(family, table, gauges):
             lines.append(line)
             if len(lines) >= _LINES_IN_A_PIECE:
                 yield "\n".join(lines) + "\n"
@@ -47,6 +46,12 @@ def render(table: Table, gauges: Mapping[str, Samples], *, openmetrics: bool) ->
         lines.append("# EOF")
     if lines:
         yield "\n".join(lines) + "\n"
+
+
+def _holds(family: Family, table: Table, gauges: Mapping[str, Samples]) -> bool:
+    if family.kind == "histogram":
+        return bool(table.histograms.get(family.name))
+    return bool((table.counters if family.kind == "counter" else gauges).get(family.name))
 
 
 def _samples(family: Family, table: Table, gauges: Mapping[str, Samples]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.exchanges import a_reply, a_route, an_exchange
 
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import INTERNAL, Failure
 from gateway.exchange.outcome import Outcome
 from gateway.observe import collecting
 from gateway.observe import families as f
@@ -240,3 +241,16 @@ def test_series_of_a_route_that_is_gone_go_with_it() -> None:
     told = one.read()
     assert not any("demo" in key for key in told)
     assert told[("slowgate_workers",)] == 1
+
+
+def test_a_defect_that_never_happened_is_counted_as_none() -> None:
+    """So that the first one is a growth; one that was counted is not forgotten by the next reload."""
+    (one,) = workers(1)
+    defects = ("slowgate_failures_total", *SERIES, "internal", "gateway")
+    one.collector.adopt({}, [SERIES])
+    assert one.read()[defects] == 0
+    exchange = streaming()
+    exchange.fail(Failure(INTERNAL))
+    end(one, exchange)
+    one.collector.adopt({}, [SERIES])
+    assert one.read()[defects] == 1
