@@ -18,7 +18,8 @@ from gateway.server import ledger
 ledger.nameless_memory = lambda: int(sys.argv[1])
 mine = ledger.Ledger()
 found = mine.claim()
-mine.write(sys.argv[2].encode())
+for _ in range(int(sys.argv[3])):
+    mine.write(sys.argv[2].encode())
 print(found, flush=True)
 sys.stdin.read()
 """
@@ -27,9 +28,9 @@ sys.stdin.read()
 class Holder:
     """Another process that has a sheet of ``memory`` and writes ``content`` into it."""
 
-    def __init__(self, memory: Ledger, content: str) -> None:
+    def __init__(self, memory: Ledger, content: str, writes: int = 1) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(memory._fd), content],
+            [sys.executable, "-c", HOLD, str(memory._fd), content, str(writes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[memory._fd],
@@ -50,9 +51,9 @@ def hold() -> Iterator[type[Holder]]:
     made: list[Holder] = []
 
     class Ending(Holder):
-        def __init__(self, memory: Ledger, content: str) -> None:
+        def __init__(self, memory: Ledger, content: str, writes: int = 1) -> None:
             made.append(self)
-            super().__init__(memory, content)
+            super().__init__(memory, content, writes)
 
     yield Ending
     for each in made:
@@ -81,7 +82,7 @@ def test_who_follows_a_dead_process_gets_its_sheet(hold: type[Holder]) -> None:
     memory = Ledger()
     memory.claim()
     memory.write(b"mine")
-    first = hold(memory, "first")
+    first = hold(memory, "first", writes=3)
     first.kill()
     wait_until(lambda: (b"first", False) in contents(memory), 5, "its death to be seen")
     for number in range(5):

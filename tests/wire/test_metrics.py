@@ -1,6 +1,7 @@
 """`/-/metrics` on the wire: what it says is what the log says, whoever is asked, whoever dies."""
 
 import contextlib
+import http.client
 import itertools
 import os
 import signal
@@ -128,10 +129,19 @@ def told_by_all(running: Gateway, expected: float) -> None:
 def test_whichever_of_two_workers_is_asked_tells_of_both(
     gateway: StartGateway, scripted_upstream: StartUpstream
 ) -> None:
-    """Within a second each knows what the other has counted."""
+    """Within a second each knows what the other has counted, also where nobody has asked the other."""
     running = gateway(route_to(scripted_upstream(by_path).url), server={"workers": 2})
     for _ in range(40):
         ask(running)
+    with contextlib.closing(http.client.HTTPConnection(*running.admin_address, timeout=15)) as to_one:
+
+        def told() -> float:
+            to_one.request("GET", "/-/metrics")
+            text = to_one.getresponse().read().decode()
+            (exchanges,) = [each for each in text_string_to_metric_families(text) if each.name == "slowgate_exchanges"]
+            return sum(each.value for each in exchanges.samples)
+
+        wait_until(lambda: told() == 40, 10, "what the other worker has counted")
     told_by_all(running, 40)
     assert samples(running)[("slowgate_workers",)] == 2
 
