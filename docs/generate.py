@@ -1,6 +1,6 @@
 """Writes the pages that are made from the code, so that they cannot say anything else.
 
-Those are docs/failures.md, docs/configuration.md, and the commented-out part of gateway.toml.
+Those are docs/failures.md, docs/configuration.md, docs/metrics.md, and the commented-out part of gateway.toml.
 Run it from the project's folder: ``python -m docs.generate`` writes, ``python -m docs.generate --check`` only tells,
 with status 1, whether something is out of date. What cannot be read from the code about failures, what to do about
 each, stands below; a kind without such a sentence is an error.
@@ -9,7 +9,7 @@ each, stands below; a kind without such a sentence is an error.
 import sys
 from pathlib import Path
 
-from docs import configuration_page, example_file
+from docs import configuration_page, example_file, metrics_page
 from gateway.exchange.failure import KINDS, Failure, Kind, Side
 from gateway.exchange.outcome import judge
 
@@ -187,6 +187,7 @@ def made() -> list[tuple[Path, str]]:
     return [
         (PAGE, page()),
         (configuration_page.PAGE, configuration_page.page()),
+        (metrics_page.PAGE, metrics_page.page()),
         (example, example_file.text(example.read_text(encoding="utf-8"))),
     ]
 

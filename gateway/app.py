@@ -4,12 +4,15 @@ This module knows every room, so that no other has to; only `server` and `cli` i
 """
 
 import logging
+import platform
 import time
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gateway import __version__
 from gateway.admin import guard
+from gateway.admin.metrics import add_metrics
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
 from gateway.callers import CallerDesk
@@ -23,6 +26,7 @@ from gateway.exchange.message import RequestHead
 from gateway.exchange.route import GatewayPlan, HealthRule, Route, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Phases, Spine, phases
+from gateway.observe.collecting import Collector, Ledger, States
 from gateway.observe.line import LineLog, level_of
 from gateway.observe.record import record_of
 from gateway.policy import ORDER, callers, hedge, request_id, retry
@@ -37,6 +41,7 @@ from gateway.relay.live import Live
 from gateway.relay.readable import wait_readable
 from gateway.relay.renewal import Renewal
 from gateway.shared.sharing import Sharing
+from gateway.states import Process, states
 from gateway.upstream.checking import fault
 from gateway.upstream.opening import Opener
 from gateway.upstream.token import fetch_token, token_opener
@@ -58,12 +63,19 @@ class Applications:
         plan: GatewayPlan,
         line_log: LineLog,
         read_again: Callable[[], bool | None] | None = None,
+        *,
         store: "Store | None" = None,
+        ledger: Ledger | None = None,
+        breathe: Callable[[], object] = lambda: None,
+        connections: Callable[[], int] = lambda: 0,
     ) -> None:
         """``read_again`` lets the configuration be read again, see ``admin_app``; None where it cannot be.
 
-        ``store`` gets the record of every exchange. Raises ValueError for an upstream whose TLS files, or a Redis whose
-        URL, cannot be used.
+        ``store`` gets the record of every exchange. ``ledger`` is where the workers' metrics meet; without it nothing
+        is counted. ``breathe`` lets others run where much is to be done for them, ``connections`` returns how many
+        clients are connected.
+
+        Raises ValueError for an upstream whose TLS files, or a Redis whose URL, cannot be used.
         """
         self.live = Live()
         self.store = store
@@ -79,9 +91,14 @@ class Applications:
         self._tokens = _tokens(plan, {})
         self._sharing = Sharing(time.monotonic)
         self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
+        self._connections = connections
+        self.metrics = None if ledger is None else self._collector(ledger, breathe)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots, self.live, read_again, lambda: self.store)
+        if self.metrics is not None:
+            self.metrics.adopt(_known(plan), _series(plan))
+            add_metrics(self.admin, self.metrics.page)
         guard.install(self.admin, lambda: self._plan.admin)
         self._checks.adopt(self._wanted_checks(plan))
 
@@ -109,6 +126,8 @@ class Applications:
         self._budgets = {name: self._budgets.get(name) or Budget() for name in plan.upstreams}
         self._gate = self._make_gate(plan, line_log)
         self._checks.adopt(self._wanted_checks(plan))
+        if self.metrics is not None:
+            self.metrics.adopt(_known(plan), _series(plan))
         for name, opener in before.items():
             if openers.get(name) is not opener:
                 opener.close()
@@ -145,6 +164,14 @@ class Applications:
             store.put(record)  # First: a log that cannot be written must not cost the row.
         if wanted:
             line_log.write(record, level_of(exchange))
+
+    def _collector(self, ledger: Ledger, breathe: Callable[[], object]) -> Collector:
+        build = (__version__, platform.python_version())
+        return Collector(ledger, self.live.waits, self._states, time.monotonic, breathe=breathe, build=build)
+
+    def _states(self) -> States:
+        process = Process(self.live.draining, self.status.rejected is not None, self._connections())
+        return states(process, self._endpoints, self._openers, self._budgets, self._concurrency, time.monotonic())
 
     def _snapshots(self) -> list[dict[str, object]]:
         now = time.monotonic()
@@ -185,14 +212,15 @@ class Applications:
 
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
         record = Hooks(finish=partial(self._record, line_log))
+        counted = Hooks(finish=self.metrics.metrics.finish if self.metrics is not None else None)
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         self._concurrency.adopt(plan)
         self._meter.adopt(plan, self._sharing.adopt(plan))
         spine = Spine(
             accept=_accept(RouteTable(plan.routes), self.live),
-            phases={route.name: self._phases(route, record) for route in plan.routes},
-            unrouted=phases([unrouted, record]),
+            phases={route.name: self._phases(route, record, counted) for route in plan.routes},
+            unrouted=phases([unrouted, record, counted]),
             select=_select(endpoints),
             another=_another(endpoints),
             clock=time.monotonic,
@@ -201,11 +229,11 @@ class Applications:
         crediting = Crediting(self._tokens, time.time)  # noqa: TID251 - signatures tell the date
         return Gate(spine, plan.forwarding, self._openers, self.live, crediting.complete)
 
-    def _phases(self, route: Route, record: Hooks) -> Phases:
+    def _phases(self, route: Route, *records: Hooks) -> Phases:
         # The account of the endpoints stands before all policies: it must hear of every attempt.
         account = self._endpoints[route.upstream.name].hooks(time.monotonic)
         quotas = self._meter.hooks(route)
-        return phases([account, *self._policies(route), *quotas, *self._concurrency.hooks(route), record])
+        return phases([account, *self._policies(route), *quotas, *self._concurrency.hooks(route), *records])
 
     def _policies(self, route: Route) -> Iterator[Hooks]:
         """Yield the hooks of a route; policies that remember across exchanges get what this worker remembers."""
@@ -243,6 +271,21 @@ def _another(endpoints: dict[str, Endpoints]) -> Callable[[Exchange], Endpoint |
         return endpoints[exchange.route.upstream.name].another(exchange, time.monotonic())
 
     return another
+
+
+def _known(plan: GatewayPlan) -> dict[str, frozenset[str]]:
+    """Return the values that labels may have under ``plan``; the empty ones are of what met no route."""
+    upstreams = plan.upstreams.values()
+    return {
+        "route": frozenset({"", *(route.name for route in plan.routes)}),
+        "upstream": frozenset({"", *plan.upstreams}),
+        "endpoint": frozenset(str(endpoint) for each in upstreams for endpoint in each.endpoints),
+    }
+
+
+def _series(plan: GatewayPlan) -> list[tuple[str, str]]:
+    """Return route and upstream of each route, and of what met none."""
+    return [("", ""), *((route.name, route.upstream.name) for route in plan.routes)]
 
 
 def _connects(upstream: Upstream) -> tuple[object, ...]:

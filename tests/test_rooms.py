@@ -59,6 +59,8 @@ ROOMS = {
     "settings": Room(ours=("config", "exchange", "grammar", "policy"), theirs=("pydantic",)),
     "assemble": Room(ours=("config", "exchange", "policy", "settings")),
     "callers": Room(ours=("exchange", "policy", "relay", "upstream"), theirs=("joserfc",)),
+    # What the parts of a worker say of themselves, for metrics.
+    "states": Room(ours=("exchange", "observe", "policy")),
     "app": Room(ours=("*",)),
     "server": Room(
         ours=("app", "settings", "exchange", "relay", "observe", "store", "admin"),

@@ -5,7 +5,7 @@ the upstream's second, always, so that no two can wait for each other, and gives
 state (leases, queues, what an adaptive limit has learnt) is one `Concurrency` for each worker, which a reload keeps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -135,6 +135,11 @@ class Concurrency:
     def of(self, kind: str, name: str) -> Slots | None:
         """Return the slots of the ``route`` or ``upstream`` called ``name``; None where it has no limit."""
         return self._slots.get((kind, name))
+
+    def each(self) -> Iterator[tuple[str, str, Slots]]:
+        """Yield all slots with kind and name of what they limit."""
+        for (kind, name), slots in self._slots.items():
+            yield kind, name, slots
 
     def hooks(self, route: Route) -> tuple[Hooks, ...]:
         """Return what takes a slot of each limit of ``route``, in the order that prevents deadlocks.

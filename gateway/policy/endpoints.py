@@ -24,6 +24,9 @@ from gateway.policy.health import Health
 from gateway.policy.hooks import Hooks, Verdict
 from gateway.policy.recent import Recent
 
+STATES = ("available", "tripped", "probing", "unhealthy")
+"""What an endpoint may be, in the words of `Endpoints.snapshot`."""
+
 Report = Callable[[str], None]
 """Is told of changes that somebody may want to know of."""
 
@@ -158,6 +161,11 @@ class Endpoints:
             "endpoints": [_snapshot(each, now) for each in self.all],
         }
 
+    def states(self, now: float) -> Iterator[tuple[Endpoint, str, int]]:
+        """Yield each endpoint with its state, as `snapshot` calls it, and how many attempts are under way there."""
+        for each in self.all:
+            yield each.endpoint, _state(each, now), each.in_flight
+
     def _candidates(self, tried: set[Endpoint], now: float) -> list[Known]:
         available = [each for each in self.all if self._available(each, now)]
         if not available:
@@ -237,10 +245,9 @@ def _why(exchange: Exchange, attempt: Attempt) -> str:
 
 def _snapshot(each: Known, now: float) -> dict[str, object]:
     breaker, health = each.breaker, each.health
-    state = breaker.state(now).value if breaker is not None else State.PASSING.value
     told: dict[str, object] = {
         "endpoint": str(each.endpoint),
-        "state": "unhealthy" if health is not None and not health.well else _STATES[state],
+        "state": _state(each, now),
         "why": next(_reasons(each, now), None),
         "weight": each.weight,
         "priority": each.priority,
@@ -257,7 +264,7 @@ def _snapshot(each: Known, now: float) -> dict[str, object]:
     if breaker is not None:
         left = round(breaker.until - now, 1) if breaker.until is not None and breaker.until > now else None
         told["breaker"] = {
-            "state": state,
+            "state": breaker.state(now).value,
             "failures": breaker.recent_failures(now),
             "of": breaker.rule.failures,
             "tripped_for_seconds": left,
@@ -265,6 +272,12 @@ def _snapshot(each: Known, now: float) -> dict[str, object]:
     if health is not None:
         told["health"] = {"well": health.well, "last_check": health.why or "good"}
     return told
+
+
+def _state(each: Known, now: float) -> str:
+    if each.health is not None and not each.health.well:
+        return "unhealthy"
+    return _STATES[each.breaker.state(now).value if each.breaker is not None else State.PASSING.value]
 
 
 _STATES = {"passing": "available", "tripped": "tripped", "probing": "probing"}

@@ -68,12 +68,16 @@ class Budget:
 
     def begin(self, key: int, now: float, share: float | None) -> bool:
         """Say whether ``key`` may begin a retry; it is counted then. ``share`` None allows any number."""
-        spent = len(self._retrying) + self._ended_retries.total(now)
+        spent = self.spent(now)
         if share is not None and spent >= max(ALWAYS_ALLOWED, int(share * (self._active + self._ended.total(now)))):
             self.refused += 1
             return False
         self._retrying.add(key)
         return True
+
+    def spent(self, now: float) -> int:
+        """Return how many retries count at the moment."""
+        return len(self._retrying) + self._ended_retries.total(now)
 
     def ended(self, key: int, now: float) -> None:
         """The attempt of ``key`` has ended; harmless where it was no retry."""

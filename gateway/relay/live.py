@@ -35,6 +35,10 @@ class Live:
         """Return the running exchanges, in the order in which they began."""
         return [exchange for exchange, _ in self._running.values()]
 
+    def waits(self) -> list[tuple[Exchange, float | None]]:
+        """Return the running exchanges, each with since when its upstream is waited for; None where it is not."""
+        return [(exchange, interrupts.since) for exchange, interrupts in self._running.values()]
+
     def interrupt(self, exchange_id: str, failure: Failure) -> int:
         """End the exchanges with this id (a trusted peer may give one to several); return how many there were."""
         found = [interrupts for exchange, interrupts in self._running.values() if exchange.id == exchange_id]

@@ -15,6 +15,7 @@ from gateway.observe.line import LineLog
 from gateway.server.bulletin import Bulletin
 from gateway.server.configuration import Configuration, Rejection
 from gateway.server.door import Door, Entry
+from gateway.server.ledger import Ledger
 from gateway.server.listener import Listener, Manner
 from gateway.server.logs import configure
 from gateway.server.request import Limits
@@ -38,19 +39,30 @@ _log = logging.getLogger("gateway.server")
 class Service:
     """Made in each worker, after the fork: connections to upstreams must not be shared."""
 
-    def __init__(self, configuration: Configuration, bulletin: Bulletin, *, can_read_again: bool = False) -> None:
-        """``can_read_again`` says whether the configuration came from a file."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        bulletin: Bulletin,
+        *,
+        can_read_again: bool = False,
+        ledger: Ledger | None = None,
+    ) -> None:
+        """``can_read_again`` says whether the configuration came from a file; ``ledger`` is that of all workers."""
         self._settings = configuration.settings
         self._bulletin = bulletin
         self._master = os.getppid()
+        self._data: list[Listener] = []
+        self._admin: list[Listener] = []
         self._applications = Applications(
             configuration.plan,
             _line_log(configuration.settings),
             self._read_again if can_read_again else None,
-            _store(configuration.settings),
+            store=_store(configuration.settings),
+            # Nobody could read what is counted where there is no admin listener.
+            ledger=ledger if configuration.settings.admin.listen is not None else None,
+            breathe=lambda: gevent.sleep(0),
+            connections=lambda: sum(listener.busy for listener in self._data),
         )
-        self._data: list[Listener] = []
-        self._admin: list[Listener] = []
         self.live = self._applications.live
         self._door = Door()
 
@@ -85,6 +97,14 @@ class Service:
     def prune(self) -> None:
         """Close connections to upstreams that have been idle for too long."""
         self._applications.prune()
+
+    def tell_metrics(self) -> None:
+        """Let the other workers know what this one has counted. To be called every second, and last of all."""
+        if self._applications.metrics is not None:
+            try:
+                self._applications.metrics.tick()
+            except Exception:
+                _log.exception("the metrics could not be told")  # Streams go on without them.
 
     def stop_checks(self) -> None:
         """Ask no upstream for its health any more."""

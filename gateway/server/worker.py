@@ -44,6 +44,7 @@ class GatewayWorker(GeventWorker):
             if time.monotonic() >= beat:
                 self.notify()
                 service.prune()
+                service.tell_metrics()
                 beat = time.monotonic() + 1.0
             service.look_for_news()
             gevent.sleep(_TICK_SECONDS)
@@ -68,6 +69,7 @@ class GatewayWorker(GeventWorker):
         self._wait_while(lambda: bool(live) or any(listener.busy for listener in listeners), _LAST_WORDS_SECONDS)
         self.wsgi.settle()
         self.wsgi.close_store()
+        self.wsgi.tell_metrics()
         _log.info("worker %s has stopped", self.pid)
 
     def _wait_while(self, condition: Any, seconds: float) -> None:
@@ -76,6 +78,7 @@ class GatewayWorker(GeventWorker):
         while condition() and time.monotonic() < until:
             if time.monotonic() >= beat:
                 self.notify()
+                self.wsgi.tell_metrics()
                 beat = time.monotonic() + 1.0
             gevent.sleep(_TICK_SECONDS)
 

@@ -77,6 +77,10 @@ class Opener:
         attempt.status = response.head.status
         return Reply(response.head, ReplyChunks(response), Source.UPSTREAM, response.length)
 
+    def idle(self) -> dict[Endpoint, int]:
+        """Return how many connections to each endpoint are kept for later."""
+        return self._adapter.idle()
+
     def prune(self) -> None:
         """Close connections that have been idle for too long; nobody may come to ask for them."""
         self._adapter.prune()

@@ -121,6 +121,11 @@ class Pool:
         self._idle.append(connection)
         self.prune()
 
+    @property
+    def idle(self) -> int:
+        """How many connections are kept."""
+        return len(self._idle)
+
     def prune(self) -> None:
         """Close what was idle for too long, and the oldest of what is too much."""
         idle = self._idle

@@ -121,6 +121,10 @@ class ExactAdapter(HTTPAdapter):
         """Return the response around what the pool returned, or around urllib3's response from a stand-in for it."""
         return StreamedResponse(req, resp)
 
+    def idle(self) -> dict[Endpoint, int]:
+        """Return how many connections each pool keeps."""
+        return {endpoint: pool.idle for endpoint, pool in self._pools.items()}
+
     def prune(self) -> None:
         """Close what has been idle for too long in any pool."""
         for pool in self._pools.values():

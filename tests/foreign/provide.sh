@@ -9,12 +9,13 @@ have() {
         postgresql) command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ;;
         chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
             command -v google-chrome >/dev/null ;;
+        prometheus) command -v promtool >/dev/null ;;
         *) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
     esac
 }
 
 missing=
-for part in redis-server postgresql nginx chromium; do
+for part in redis-server postgresql nginx chromium prometheus; do
     have "$part" || missing="$missing $part"
 done
 

@@ -13,6 +13,7 @@ class Interruptible:
 
     def __init__(self) -> None:
         self.heard: list[Failure] = []
+        self.since: float | None = None
 
     def interrupt(self, failure: Failure) -> None:
         self.heard.append(failure)
@@ -72,3 +73,15 @@ def test_representation_names_no_exchange() -> None:
     live.draining = True
 
     assert repr(live) == "<Live 1 running, draining>"
+
+
+def test_who_waits_for_its_upstream_is_told_with_since_when() -> None:
+    """In the order in which they began; None for those whose upstream is not waited for."""
+    live, waiting, other = Live(), Interruptible(), Interruptible()
+    exchanges = [an_exchange(), an_exchange()]
+    for exchange, interrupts in zip(exchanges, (waiting, other), strict=True):
+        live.enter(exchange, interrupts)
+    waiting.since = 12.5
+    told = live.waits()
+    assert [since for _, since in told] == [12.5, None]
+    assert all(exchange is expected for (exchange, _), expected in zip(told, exchanges, strict=True))
