@@ -135,19 +135,20 @@ def test_client_that_left_must_be_noticed_within_two_seconds(noticed: float | No
 
 
 @pytest.mark.parametrize(
-    ("answer", "severity"),
+    ("answer", "severity", "words"),
     [
-        (Answer(200, ending=BROKEN), GOOD),
-        (Answer(502, ending=WHOLE), GOOD),
-        (Answer(ending=NOTHING, why="reset"), GOOD),
-        (Answer(200, pieces=((0.0, b"data: 0\n\nevent: error\ndata: {}\n\n"),), ending=WHOLE), GOOD),
-        (Answer(200, pieces=((0.0, b"data: 0\n\n"),), ending=WHOLE), BAD),
-        (Answer(200, ending=WAITING), BAD),
+        (Answer(200, ending=BROKEN), GOOD, "looks broken off here"),
+        (Answer(502, ending=WHOLE), GOOD, "an error here (502)"),
+        (Answer(ending=NOTHING, why="reset"), GOOD, "an error here (reset)"),
+        (Answer(200, pieces=((0.0, b"data: 0\n\nevent: error\ndata: {}\n\n"),), ending=WHOLE), GOOD, "error frame"),
+        (Answer(200, pieces=((0.0, b"data: 0\n\n"),), ending=WHOLE), BAD, "as if it were whole"),
+        (Answer(200, ending=WAITING), BAD, "stays open"),
     ],
 )
-def test_cut_stream_must_look_cut(answer: Answer, severity: Severity) -> None:
+def test_cut_stream_must_look_cut(answer: Answer, severity: Severity, words: str) -> None:
     """An error, a broken body or an error frame is good; a clean end, or none, is bad."""
-    assert about(chain(cut=answer), "cut").severity is severity
+    found = about(chain(cut=answer), "cut")
+    assert found.severity is severity and words in found.said
 
 
 def test_nothing_measured_is_nothing_said() -> None:

@@ -2,9 +2,10 @@
 
 import datetime
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
 from time import time
@@ -36,14 +37,22 @@ def configured(toml: str, directory: Path) -> Gateway:
     return Gateway(toml, directory)
 
 
-def test_gateway_alone_has_nothing_wrong(gateway: StartGateway) -> None:
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, str]]:
+    """A gateway with a route for the doctor, and the address of that route's upstream, where nobody listens."""
+    address = f"127.0.0.1:{free_port()}"
+    toml = route_to(f"http://{address}", path="/probe/", name="probe")
+    with Gateway(toml, tmp_path_factory.mktemp("gateway")) as running:
+        yield running, address
+        assert "Traceback" not in running.stderr()
+
+
+def test_gateway_alone_has_nothing_wrong(probed: tuple[Gateway, str]) -> None:
     """Every probe through a plain gateway is good; the chain is named by its route."""
-    port = free_port()
-    running = gateway(route_to(f"http://127.0.0.1:{port}", path="/probe/", name="probe"))
-    done = Examination("probe", "-c", str(running.file), "--listen", f"127.0.0.1:{port}", "--idle", "1s")
+    running, address = probed
+    done = Examination("probe", "-c", str(running.file), "--listen", address, "--idle", "1s")
     assert (done.status, done.bad) == (0, set()), str(done)
     assert done.severities("cut") == done.severities("cancel") == done.severities("pings") == ["good"]
-    assert "Traceback" not in running.stderr()
 
 
 def test_what_the_gateway_itself_does_wrong_is_found(gateway: StartGateway, tls_files: TlsFiles) -> None:
@@ -66,32 +75,30 @@ def test_what_the_gateway_itself_does_wrong_is_found(gateway: StartGateway, tls_
     assert "status 504 by the gateway" in done.about("late head")
 
 
-def test_far_end_may_run_elsewhere(gateway: StartGateway) -> None:
+def test_far_end_may_run_elsewhere(probed: tuple[Gateway, str]) -> None:
     """The far end alone, with --listen and nothing else, serves probes that another doctor sends; Ctrl-C ends it."""
-    port = free_port()
-    running = gateway(route_to(f"http://127.0.0.1:{port}"))
-    command = [sys.executable, "-m", "gateway", "doctor", "--listen", f"127.0.0.1:{port}"]
+    running, address = probed
+    command = [sys.executable, "-m", "gateway", "doctor", "--listen", address]
     far_end = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=_PROJECT)
     try:
         assert far_end.stderr is not None and b"listens" in far_end.stderr.readline()
-        done = Examination(running.url, "--idle", "500ms")
+        done = Examination(f"{running.url}/probe", "--idle", "500ms")
         assert (done.status, done.bad) == (0, set()), str(done)
-        far_end.send_signal(2)
+        far_end.send_signal(signal.SIGINT)
         assert far_end.wait(5) == 0
     finally:
         far_end.kill()
         far_end.communicate()
 
 
-def test_url_without_far_end_is_told_with_what_came(gateway: StartGateway, scripted_upstream: StartUpstream) -> None:
-    """What answers is described, and that most was not examined is said; so is a probe that never arrives here."""
-    upstream = scripted_upstream(for_each_request(response(b"hello")))
-    running = gateway(route_to(upstream.url))
-    done = Examination(running.url)
-    assert (done.status, done.bad) == (1, {"far end"})
-    assert "HTTP/1.1 200" in done.about("answer") and "--listen" in done.about("far end")
-    lost = Examination(running.url, "--listen", f"127.0.0.1:{free_port()}")
-    assert lost.bad == {"far end"} and "what came is 200" in lost.about("far end")
+def test_url_without_far_end_is_told_with_what_came(probed: tuple[Gateway, str]) -> None:
+    """What answers is described, and that most was not examined is said; so is a probe that does not arrive here."""
+    url = f"{probed[0].url}/probe"
+    done = Examination(url)
+    assert (done.status, done.bad) == (1, {"far end"}), str(done)
+    assert "HTTP/1.1 502" in done.about("answer") and f"gateway doctor {url} --listen" in done.about("far end")
+    lost = Examination(url, "--listen", f"127.0.0.1:{free_port()}")
+    assert lost.bad == {"far end"} and "what came is 502 by the gateway" in lost.about("far end"), str(lost)
 
 
 def test_route_is_compared_with_its_endpoint(gateway: StartGateway, scripted_upstream: StartUpstream) -> None:
