@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.asking_admin import trusting_only
+from gateway.cli.masking import Masking
 from gateway.cli.reading import read_checked
 from gateway.cli.request import given_request
 
@@ -51,8 +52,9 @@ def context(*, ca: str | None = None, verify: bool = True) -> ssl.SSLContext:
 
 def endpoints(path: Path) -> list["Place"]:
     """Return every endpoint in the file."""
-    upstreams = read_checked(path).plan.upstreams.values()
-    return [_endpoint(upstream, endpoint) for upstream in upstreams for endpoint in upstream.endpoints]
+    found = read_checked(path)
+    upstreams = found.plan.upstreams.values()
+    return [_endpoint(found, upstream, number) for upstream in upstreams for number in range(len(upstream.endpoints))]
 
 
 def listener(path: Path, name: str) -> tuple["Place", str]:
@@ -78,10 +80,10 @@ def requests(path: Path, name: str, asked: Asked) -> tuple[tuple["Place", "Askin
     fields = tuple((name, value) for name, value in asked.fields if name.lower() != "host")
     through = Asking(target, method, fields, asked.body, patience_seconds=asked.patience_seconds)
     direct = []
-    for endpoint in route.upstream.endpoints:
+    for number, endpoint in enumerate(route.upstream.endpoints):
         sent_target, sent_fields = _prepared(route, endpoint, request)
         asking = Asking(sent_target, method, sent_fields, asked.body, patience_seconds=asked.patience_seconds)
-        direct.append((_endpoint(route.upstream, endpoint), asking))
+        direct.append((_endpoint(found, route.upstream, number), asking))
     return (place, through), direct
 
 
@@ -114,12 +116,13 @@ def _must_match(found: "Checked", route: "Route", request: "RequestHead") -> Non
     from gateway.policy.routing import RouteTable
 
     try:
-        matched = RouteTable(found.plan.routes).match(request).route.name
+        matched = RouteTable(found.plan.routes).match(request).route
     except FailureError:
-        matched = "no route"
-    if matched != route.name:
+        matched = None
+    if matched is not route:
+        served = "no route" if matched is None else Masking(found)(matched.name)
         raise click.UsageError(
-            f"that request is served by {matched}; give --path, --method or -H that lead to {route.name}"
+            f"that request is served by {served}; give --path, --method or -H that lead to {route.name}"
         )
 
 
@@ -146,16 +149,21 @@ def _listener(found: "Checked", host: str) -> "Place":
     return Place(name, address.strip("[]"), int(port), host or f"{address}:{port}", context=tls)
 
 
-def _endpoint(upstream: "Upstream", endpoint: "Endpoint") -> "Place":
+def _endpoint(found: "Checked", upstream: "Upstream", number: int) -> "Place":
+    """Return an endpoint; one that a reference brought is called by its number alone."""
     from gateway.doctor.probing import Place
 
+    endpoint = upstream.endpoints[number]
+    at = ("upstreams", upstream.name, "endpoints", number)
+    hidden = found.sources.hides(at) or found.sources.hides((*at, "url"))
     secure = endpoint.scheme == "https"
     return Place(
-        name=str(endpoint),
+        name=f"endpoint {number + 1} of {upstream.name}" if hidden else str(endpoint),
         host=endpoint.host,
         port=endpoint.port,
         authority=endpoint.authority,
         unix=endpoint.unix,
         context=context(ca=upstream.tls.ca, verify=upstream.tls.verify) if secure else None,
         server_name=upstream.tls.server_name or "",
+        discreet=hidden,
     )

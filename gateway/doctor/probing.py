@@ -33,6 +33,8 @@ class Place:
     """None for plain HTTP."""
     server_name: str = ""
     """To ask for and to expect in the certificate."""
+    discreet: bool = False
+    """Whether nothing may tell where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def connect(place: Place) -> tuple[socket.socket | None, Reach]:
     except OSError as error:
         return None, replace(reach, failed="connect" if place.unix else "lookup", why=str(error))
     addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
-    reach = replace(reach, addresses=addresses, lookup_seconds=time.monotonic() - begun)
+    reach = replace(reach, addresses=() if place.discreet else addresses, lookup_seconds=time.monotonic() - begun)
     begun = time.monotonic()
     try:
         sock = socket.create_connection((place.host, place.port), _CONNECT_SECONDS)

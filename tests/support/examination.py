@@ -12,7 +12,7 @@ class Examination:
 
     def __init__(self, *arguments: str) -> None:
         done = CliRunner().invoke(cli, ["doctor", "--json", *arguments], catch_exceptions=False)
-        assert done.exit_code in (0, 1), done.stderr
+        assert done.exit_code in (0, 1) and done.stdout, done.stderr
         self.status = done.exit_code
         self.found: list[dict[str, str]] = json.loads(done.stdout)
 

@@ -184,6 +184,15 @@ def test_endpoints_that_cannot_be_reached_are_named(tmp_path: Path) -> None:
     assert (done.status, [each["check"] for each in done.found]) == (1, ["name", "connect", "connect"]), str(done)
 
 
+def test_endpoint_that_a_reference_brought_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is called by its number; neither its name nor its address appears."""
+    port = free_port()
+    monkeypatch.setenv("BEHIND", f"http://127.0.0.1:{port}/k3y")
+    done = Examination("-c", str(configured(route_to("${env:BEHIND}"), tmp_path).file))
+    assert done.bad == {"connect"} and "endpoint 1 of up: nobody can be reached" in done.about("connect")
+    assert all(word not in str(done.found) for word in ("k3y", str(port), "127.0.0.1"))
+
+
 def test_text_is_for_people_and_has_colours_only_on_a_terminal(tmp_path: Path) -> None:
     """Piped, the text has marks and a summary, and no escape sequence."""
     file = configured(route_to(f"http://127.0.0.1:{free_port()}"), tmp_path).file
