@@ -12,6 +12,7 @@ import socketserver
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
 
@@ -41,7 +42,7 @@ class FarEnd(socketserver.ThreadingTCPServer):
         if ":" in host:
             self.address_family = socket.AF_INET6
         self.reports: OrderedDict[str, dict[str, object]] = OrderedDict()
-        self._open = 0
+        self._open: set[socket.socket] = set()
         super().__init__((host, port), _Probe)
 
     def report(self, identifier: str, seen: dict[str, object]) -> None:
@@ -52,23 +53,27 @@ class FarEnd(socketserver.ThreadingTCPServer):
 
     def verify_request(self, request: object, client_address: object) -> bool:
         """Take no more connections than there may be."""
-        return self._open < _MOST_CONNECTIONS
+        return len(self._open) < _MOST_CONNECTIONS
 
     def process_request_thread(self, request: socket.socket | tuple[bytes, socket.socket], client_address: str) -> None:
-        """Count the connection while it is served."""
-        self._open += 1
+        """Know the connection while it is served."""
+        assert isinstance(request, socket.socket)
+        self._open.add(request)
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._open -= 1
+            self._open.discard(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A chain that breaks connections is what we look for: it is reported, not logged."""
 
     def close(self) -> None:
-        """End it; answers that are under way are broken off when the program ends."""
+        """End it and every connection: a chain that keeps one must not ask a far end that is over."""
         self.shutdown()
         self.server_close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Probe(BaseHTTPRequestHandler):

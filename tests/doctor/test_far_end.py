@@ -92,3 +92,15 @@ def test_numbers_out_of_bounds_are_brought_within(client: RudeClient) -> None:
     assert (answer.status, answer.body, answer.complete) == (200, b"", True)
     _, fields, _ = client.get("/hello?padding=999999999").read_until_head()
     assert 60_000 < sum(len(value) for _, value in fields) < 70_000
+
+
+def test_end_of_the_far_end_is_the_end_of_its_connections() -> None:
+    """A connection that the chain keeps does not lead to a far end that is over."""
+    running = FarEnd("127.0.0.1", 0)
+    thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    with RudeClient(("127.0.0.1", running.server_address[1])) as client:  # type: ignore[arg-type]
+        assert client.get("/hello").read_response().status == 200
+        running.close()
+        thread.join(5)
+        assert client.wait_closed(2)

@@ -28,7 +28,7 @@ def examine(
     def run(manner: str) -> Examination:
         with Nginx(nginx_program, tmp_path_factory.mktemp("nginx"), gateway.address, manner=manner) as nginx:
             url = f"http://127.0.0.1:{nginx.addresses[0][1]}/probe/"
-            return Examination(url, "--listen", f"127.0.0.1:{port}", "--idle", "1200ms")
+            return Examination(url, "--listen", f"127.0.0.1:{port}", "--idle", "2400ms")
 
     yield run
 
@@ -62,7 +62,7 @@ def test_nginx_that_is_set_up_for_streams_has_nothing_wrong(examine: Examine) ->
             id="gzip",
         ),
         pytest.param(
-            f"{FOR_STREAMS} proxy_read_timeout 1s;",
+            f"{FOR_STREAMS} proxy_read_timeout 2s;",
             {"idle", "late head"},
             {"idle": "`proxy_read_timeout 1h;`", "late head": "status 504 by nginx"},
             id="short-timeout",
