@@ -38,6 +38,7 @@ ROOMS = {
     "formats": Room(ours=("exchange",), theirs=("compression", "backports")),
     "config": Room(theirs=("pydantic", "pydantic_core")),
     "demo": Room(theirs=("flask", "werkzeug", "gevent", "click")),  # a program of its own, run beside the gateway
+    "doctor": Room(),  # examines a gateway from outside, and knows nothing of it
     # Know what an exchange is.
     "grammar": Room(ours=("config", "exchange"), theirs=("pydantic",)),
     "relay": Room(ours=("exchange",), theirs=("gevent",)),
@@ -67,7 +68,20 @@ ROOMS = {
         theirs=("gunicorn", "gevent"),
     ),
     "cli": Room(
-        ours=("app", "settings", "assemble", "config", "exchange", "policy", "server", "demo"), theirs=("click",)
+        # The doctor trusts the certificates that the gateway trusts: by the same context.
+        ours=(
+            "app",
+            "settings",
+            "assemble",
+            "config",
+            "exchange",
+            "policy",
+            "server",
+            "demo",
+            "doctor",
+            "upstream.dialing",
+        ),
+        theirs=("click",),
     ),
     "__main__": Room(ours=("server", "cli")),
     "__init__": Room(),

@@ -33,7 +33,7 @@ class AdminListener:
                     "the admin listener asks for a client certificate: POST /-/reload with one, or send SIGHUP to the"
                     " gateway's first process"
                 )
-            handlers.append(urllib.request.HTTPSHandler(context=_only(admin.tls.certificate)))
+            handlers.append(urllib.request.HTTPSHandler(context=trusting_only(admin.tls.certificate)))
         self._base = f"{'http' if admin.tls is None else 'https'}://{admin.listen}/-"
         self._opener = urllib.request.build_opener(*handlers)
         self._token = os.environ.get(TOKEN_VARIABLE) or _readers_token(admin)
@@ -64,7 +64,7 @@ def _readers_token(admin: "AdminSettings") -> str | None:
     return next((token.reveal() for token in tokens if token is not None), None)
 
 
-def _only(certificate: str) -> ssl.SSLContext:
+def trusting_only(certificate: str) -> ssl.SSLContext:
     """Return a context that trusts the listener's own certificate and no other, whatever name it is for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

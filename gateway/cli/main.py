@@ -6,6 +6,7 @@ from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.config import config
 from gateway.cli.demo import demo
+from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
 from gateway.cli.init import init
 from gateway.cli.key import key
@@ -22,5 +23,5 @@ def cli() -> None:
     """slowgate: the streaming gateway for slow upstream APIs."""
 
 
-for command in (serve_command, reload, check, config, routes, explain, schema, init, key, proxy, demo):
+for command in (serve_command, reload, check, config, routes, explain, schema, init, key, proxy, demo, doctor):
     cli.add_command(command)

@@ -17,25 +17,26 @@ _SERVER = """
         listen 127.0.0.1:{port};
         location / {{
             proxy_pass http://up_{port};
-            proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_buffering off;
-            proxy_request_buffering off;
             client_max_body_size 0;
+            {manner}
         }}
     }}
 """
+FOR_STREAMS = "proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off;"
 
 
 class Nginx:
     """One nginx with a server in front of each of ``targets`` (host and port), as a context manager.
 
+    ``manner`` says how it proxies, in directives of a location.
+
     It is one process without a master, and writes below ``directory`` only.
     """
 
-    def __init__(self, program: str, directory: Path, *targets: tuple[str, int]) -> None:
+    def __init__(self, program: str, directory: Path, *targets: tuple[str, int], manner: str = FOR_STREAMS) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.addresses = [("127.0.0.1", free_port()) for _ in targets]
         """Where the servers listen, in the order of ``targets``."""
@@ -43,7 +44,7 @@ class Nginx:
         self._directory = directory
         scratch = "".join(f"    {name}_temp_path {name};\n" for name in _SCRATCH)
         servers = "".join(
-            _SERVER.format(port=port, target=f"{host}:{target_port}")
+            _SERVER.format(port=port, target=f"{host}:{target_port}", manner=manner)
             for (_, port), (host, target_port) in zip(self.addresses, targets, strict=True)
         )
         (directory / "nginx.conf").write_text(
