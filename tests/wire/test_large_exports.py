@@ -60,7 +60,7 @@ def test_million_rows_leave_in_constant_memory(full: Gateway) -> None:
     with export(full, "/-/exchanges.csv") as answer:
         assert answer.status == 200
         while piece := answer.read(1 << 20):
-            lines += piece.count(b"\r\n")
+            lines += piece.count(b"\n")  # A piece may end between CR and LF.
             last = (last + piece)[-4096:]
             most_kib = max(most_kib, full.rss_kib())
     assert lines == ROWS + 2  # the header, and the row that made the schema
