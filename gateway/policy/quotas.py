@@ -31,7 +31,7 @@ from gateway.exchange.route import GatewayPlan, Route
 from gateway.grammar.counts import CountOrOff
 from gateway.grammar.quotas import BudgetText, By, RateText, format_per_time
 from gateway.grammar.tokens import Name
-from gateway.policy.caller_address import caller_address
+from gateway.policy.client_address import client_network
 from gateway.policy.concurrency import ConcurrencySettings
 from gateway.policy.hooks import Hooks
 from gateway.policy.quota_counts import LocalCounts
@@ -129,7 +129,7 @@ def whose(exchange: Exchange, by: str) -> str:
     if by == "principal" and identity is not None and identity.method != "anonymous":
         return _short("p:" + identity.principal)
     assert exchange.route is not None
-    return "a:" + caller_address(exchange, exchange.route.forwarding)
+    return "a:" + client_network(exchange, exchange.route.forwarding)
 
 
 def _short(key: str) -> str:
