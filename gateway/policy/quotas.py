@@ -124,7 +124,8 @@ def whose(exchange: Exchange, by: str) -> str:
         return ""
     if by.startswith("header:"):
         value = exchange.request.first(by[7:])
-        return "h:" if value is None else _short("h:=" + value)
+        # As its digest: it may be a credential, which must not stand in a store.
+        return "h:" if value is None else _digested("h:=" + value)
     identity = exchange.identity
     if by == "principal" and identity is not None and identity.method != "anonymous":
         return _short("p:" + identity.principal)
@@ -134,8 +135,10 @@ def whose(exchange: Exchange, by: str) -> str:
 
 def _short(key: str) -> str:
     """Return a key that cannot fill the memory: a long one as its digest."""
-    if len(key) <= _LONGEST_KEY:
-        return key
+    return key if len(key) <= _LONGEST_KEY else _digested(key)
+
+
+def _digested(key: str) -> str:
     return key[:3] + "#" + hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
 
