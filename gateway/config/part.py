@@ -1,6 +1,7 @@
 """One file of a configuration, read and validated by itself."""
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_OCTETS = 16 << 20
 """Of all files of a configuration together; tens of thousands of tables fit."""
+_WITH_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:]*:[^\s]+@")
+"""A URL whose user has a password: secret in part, whatever its setting."""
 
 
 @dataclass(slots=True)
@@ -144,7 +147,8 @@ class _Substitution:
     def of_string(self, text: str, path: KeyPath) -> str:
         if "${" in text:
             return self.of_reference(text, path)
-        if any(isinstance(step, str) and (step in self.secret_keys or sounds_secret(step)) for step in path[-2:]):
+        named = (step for step in path[-2:] if isinstance(step, str))
+        if _WITH_PASSWORD.match(text) or any(step in self.secret_keys or sounds_secret(step) for step in named):
             self.perhaps_secret.append(path)
         return text
 
@@ -176,7 +180,8 @@ def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, 
     for path in paths:
         text = _value_at(document.data, path)
         is_name = kind_at(document.model, path) == KEY_KIND and not text.lstrip().startswith(PEM_BEGINS)
-        if is_secret(document.model, path) and not is_name and not _is_digest(document, path, text):
+        secret = is_secret(document.model, path) or _WITH_PASSWORD.match(text) is not None
+        if secret and not is_name and not _is_digest(document, path, text):
             message = (
                 "every user of this machine can read this file, which holds a secret;"
                 ' let only its owner and group read it, or write "${env:NAME}" or "${file:PATH}"'
