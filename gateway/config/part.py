@@ -1,5 +1,6 @@
 """One file of a configuration, read and validated by itself."""
 
+import itertools
 import os
 import re
 import stat
@@ -94,9 +95,11 @@ def part_of_text(
     document.substituted = frozenset(substitution.places)
     problems = [_unresolved(document, place, refusal) for place, refusal in substitution.refused]
     problems += [_readable_by_all(document, place, file) for place, file in substitution.readable_by_all]
+    # Before a part of an array may be left out: these places are counted as the file counts.
+    lying_open = _lying_open(document, substitution.perhaps_secret) if open_to_all else []
     part = _validated(document, model, problems, reading)
-    secrets = substitution.perhaps_secret if open_to_all else []
-    return Part(document, (*part.problems, *_lying_open(document, secrets, part.problems)), part.value)
+    news = (problem for problem in lying_open if without_echoes([problem], part.problems))
+    return Part(document, (*part.problems, *itertools.islice(news, 1)), part.value)
 
 
 def _too_large(reading: Reading) -> str:
@@ -175,8 +178,9 @@ def _readable_by_all(document: Document, path: KeyPath, file: str) -> Problem:
     return document.problem(path, message, severity=Severity.WARNING)
 
 
-def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, ...]) -> list[Problem]:
-    """Return a problem for the first secret that is written out in a file that every user of the machine can read."""
+def _lying_open(document: Document, paths: list[KeyPath]) -> list[Problem]:
+    """Return a problem for each secret that is written out in a file that every user of the machine can read."""
+    found = []
     for path in paths:
         text = _value_at(document.data, path)
         is_name = kind_at(document.model, path) == KEY_KIND and not text.lstrip().startswith(PEM_BEGINS)
@@ -186,10 +190,8 @@ def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, 
                 "every user of this machine can read this file, which holds a secret;"
                 ' let only its owner and group read it, or write "${env:NAME}" or "${file:PATH}"'
             )
-            found = [document.problem(path, message, severity=Severity.WARNING)]
-            if without_echoes(found, known):
-                return found
-    return []
+            found.append(document.problem(path, message, severity=Severity.WARNING))
+    return found
 
 
 def _is_digest(document: Document, path: KeyPath, text: str) -> bool:
