@@ -69,7 +69,8 @@ _NO_EXTRA = HOP_BY_HOP | KEPT | {"", "close"}
 
 def plain(name: str) -> str:
     """Return ``name`` as names are compared: CGI and WSGI read ``X_User`` as ``X-User``, so that both are one here."""
-    return name.lower().replace("_", "-")
+    lowered = name.lower()
+    return lowered.replace("_", "-") if "_" in lowered else lowered
 
 
 def end_to_end(fields: Fields) -> Fields:

@@ -68,8 +68,12 @@ def showing(auth: Auth) -> Callable[[tuple[str, str]], bool]:
     names = (name for way, rule in auth.ways if way == FORWARD for name in auth.callers.forwards[rule].fields)
     asked = frozenset(map(plain, names))
 
+    read = asked | {header, "authorization"}
+
     def own(line: tuple[str, str]) -> bool:
         name = plain(line[0])
+        if name not in read:  # Most of them: this is asked of every line of every request.
+            return False
         if name in asked:
             return True
         if name == header:
