@@ -116,9 +116,9 @@ class Applications:
             else Opener(upstream, wait_readable)
             for name, upstream in plan.upstreams.items()
         }
-        close_checks = self._desk.adopt(plan.callers)
         tokens = _tokens(plan, self._tokens)
         self._sharing.prepare(plan)
+        close_checks = self._desk.adopt(plan.callers)  # The last that may refuse, for it is what changes something.
         before, self._openers = self._openers, openers
         self._tokens = tokens
         self._plan = plan

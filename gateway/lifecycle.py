@@ -173,12 +173,22 @@ class Spine:
             return reply
 
     def rival(self, exchange: Exchange, hedge: Hedge) -> Attempt | None:
-        """Return an attempt to open beside the one under way; None where there is nowhere to go, or enough of them."""
+        """Return an attempt to open beside the one under way.
+
+        None where there is nowhere to go, enough of them, or no way to ask there.
+        """
         endpoint = None if exchange.failure is not None else self.another(exchange)  # Nobody is asked for who has left.
         if endpoint is None or not hedge.allow(self.clock()):
             return None
         attempt = Attempt(endpoint, started=self.clock(), hedging=True)
-        self._prepare(exchange, self._phases(exchange), attempt)
+        try:
+            self._prepare(exchange, self._phases(exchange), attempt)
+        except FailureError:
+            # What forbids this one, such as a credential that its endpoint wants, says nothing about the one under way.
+            exchange.attempts.remove(attempt)
+            if attempt.give_up is not None:
+                attempt.give_up()
+            return None
         return attempt
 
     def _prepare(self, exchange: Exchange, of_route: Phases, attempt: Attempt) -> None:

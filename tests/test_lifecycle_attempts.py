@@ -8,7 +8,17 @@ from support.exchanges import ENDPOINT, a_failure, a_reply, a_route, an_exchange
 
 from gateway.exchange.attempt import Attempt, Hedge
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import BODY_CUT, CLIENT_GONE, IDLE_TIMEOUT, SEND_TIMEOUT, Abort, Failure, Interruption
+from gateway.exchange.failure import (
+    BODY_CUT,
+    CLIENT_GONE,
+    CREDENTIALS_MISSING,
+    IDLE_TIMEOUT,
+    SEND_TIMEOUT,
+    Abort,
+    Failure,
+    FailureError,
+    Interruption,
+)
 from gateway.exchange.message import Reply
 from gateway.exchange.target import Endpoint, parse_endpoint
 from gateway.lifecycle import Open, Spine, phases
@@ -195,6 +205,30 @@ def test_failure_of_a_race_is_that_of_the_attempt_that_counts() -> None:
     spine.answer(exchange, open_)
 
     assert [each.failure is not None for each in exchange.attempts] == [False, True]
+
+
+def test_rival_that_cannot_be_prepared_leaves_the_first_attempt_alone() -> None:
+    """Another endpoint may want a credential that is not there; the first attempt is waited for all the same."""
+    rig, exchange, given_up = Rig(Verdict.TAKE), an_exchange(), list[Attempt]()
+    spine = replace(rig.spine, another=lambda exchange: OTHER)
+
+    def refuse_the_other(exchange: Exchange, attempt: Attempt) -> None:
+        attempt.give_up = lambda: given_up.append(attempt)
+        if attempt.endpoint == OTHER:
+            raise FailureError(Failure(CREDENTIALS_MISSING))
+
+    of_route = spine.phases[ROUTE.name]
+    spine = replace(spine, phases={ROUTE.name: replace(of_route, prepare=(*of_route.prepare, refuse_the_other))})
+
+    def open_(exchange: Exchange, attempt: Attempt) -> Reply:
+        assert spine.rival(exchange, Hedge(1.0, lambda now: True, lambda attempt: True, lambda now: None)) is None
+        return a_reply()
+
+    answer = spine.answer(exchange, open_)
+
+    assert answer.reply.head.status == 200
+    assert [each.endpoint for each in exchange.attempts] == [ENDPOINT]
+    assert [each.endpoint for each in given_up] == [OTHER]
 
 
 def test_no_rival_for_a_client_that_has_left() -> None:

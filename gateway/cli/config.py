@@ -32,11 +32,13 @@ def written_out(found: "Checked") -> Iterator[str]:
     settings, sources = found.settings, found.sources
     files = [sources.main.name, *(document.name for document in sources.included)]
     yield f"# What {', '.join(files)} say{'s' if len(files) == 1 else ''} in the end. Secrets are masked."
-    for name in ("server", "admin", "log", "forwarding", "shared"):
-        table = getattr(settings, name)
+    for name in ("server", "admin", "log", "forwarding", "shared", "store"):
+        if (table := getattr(settings, name)) is None:
+            continue
         yield from _table(f"[{name}]", of_table(table, (name,), sources))
-        if (tls := getattr(table, "tls", None)) is not None:
-            yield from _table(f"[{name}.tls]", of_table(tls, (name, "tls"), sources))
+        for key in ("addresses", "tls"):
+            if (inner := getattr(table, key, None)) is not None:
+                yield from _table(f"[{name}.{key}]", of_table(inner, (name, key), sources))
     yield from _callers(found)
     yield from _policies(found, "defaults", (("defaults",),))
     for name, upstream in settings.upstreams.items():

@@ -16,7 +16,7 @@ from gateway.config.secrets import MASK
 
 _SHOWN_CHARACTERS = 60
 _LINE_CHARACTERS = 160
-_USER_IN_URL = re.compile(r"(?<=://)[^@\s\"']*(?=@)")
+_USER_IN_URL = re.compile(r"(?<=://)[^\s\"']*(?=@)")
 
 
 @dataclass(eq=False)

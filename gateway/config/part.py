@@ -1,6 +1,8 @@
 """One file of a configuration, read and validated by itself."""
 
+import itertools
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -25,6 +27,8 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_OCTETS = 16 << 20
 """Of all files of a configuration together; tens of thousands of tables fit."""
+_WITH_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:]*:[^\s]+@")
+"""A URL whose user has a password: secret in part, whatever its setting."""
 
 
 @dataclass(slots=True)
@@ -91,9 +95,11 @@ def part_of_text(
     document.substituted = frozenset(substitution.places)
     problems = [_unresolved(document, place, refusal) for place, refusal in substitution.refused]
     problems += [_readable_by_all(document, place, file) for place, file in substitution.readable_by_all]
+    # Before a part of an array may be left out: these places are counted as the file counts.
+    lying_open = _lying_open(document, substitution.perhaps_secret) if open_to_all else []
     part = _validated(document, model, problems, reading)
-    secrets = substitution.perhaps_secret if open_to_all else []
-    return Part(document, (*part.problems, *_lying_open(document, secrets, part.problems)), part.value)
+    news = (problem for problem in lying_open if without_echoes([problem], part.problems))
+    return Part(document, (*part.problems, *itertools.islice(news, 1)), part.value)
 
 
 def _too_large(reading: Reading) -> str:
@@ -144,7 +150,8 @@ class _Substitution:
     def of_string(self, text: str, path: KeyPath) -> str:
         if "${" in text:
             return self.of_reference(text, path)
-        if any(isinstance(step, str) and (step in self.secret_keys or sounds_secret(step)) for step in path[-2:]):
+        named = (step for step in path[-2:] if isinstance(step, str))
+        if _WITH_PASSWORD.match(text) or any(step in self.secret_keys or sounds_secret(step) for step in named):
             self.perhaps_secret.append(path)
         return text
 
@@ -171,20 +178,20 @@ def _readable_by_all(document: Document, path: KeyPath, file: str) -> Problem:
     return document.problem(path, message, severity=Severity.WARNING)
 
 
-def _lying_open(document: Document, paths: list[KeyPath], known: tuple[Problem, ...]) -> list[Problem]:
-    """Return a problem for the first secret that is written out in a file that every user of the machine can read."""
+def _lying_open(document: Document, paths: list[KeyPath]) -> list[Problem]:
+    """Return a problem for each secret that is written out in a file that every user of the machine can read."""
+    found = []
     for path in paths:
         text = _value_at(document.data, path)
         is_name = kind_at(document.model, path) == KEY_KIND and not text.lstrip().startswith(PEM_BEGINS)
-        if is_secret(document.model, path) and not is_name and not _is_digest(document, path, text):
+        secret = is_secret(document.model, path) or _WITH_PASSWORD.match(text) is not None
+        if secret and not is_name and not _is_digest(document, path, text):
             message = (
                 "every user of this machine can read this file, which holds a secret;"
                 ' let only its owner and group read it, or write "${env:NAME}" or "${file:PATH}"'
             )
-            found = [document.problem(path, message, severity=Severity.WARNING)]
-            if without_echoes(found, known):
-                return found
-    return []
+            found.append(document.problem(path, message, severity=Severity.WARNING))
+    return found
 
 
 def _is_digest(document: Document, path: KeyPath, text: str) -> bool:

@@ -67,6 +67,12 @@ _NO_EXTRA = HOP_BY_HOP | KEPT | {"", "close"}
 """What Connection may say without any further line having to go: the common case, which costs no second pass."""
 
 
+def plain(name: str) -> str:
+    """Return ``name`` as names are compared: CGI and WSGI read ``X_User`` as ``X-User``, so that both are one here."""
+    lowered = name.lower()
+    return lowered.replace("_", "-") if "_" in lowered else lowered
+
+
 def end_to_end(fields: Fields) -> Fields:
     """Return the lines that go on to the next recipient: all but the hop-by-hop ones and those Connection names."""
     kept: Fields = []

@@ -4,25 +4,39 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from gateway.config.model import Kind
 from gateway.config.problem import Unacceptable
 
-_PART = r"[a-z0-9][a-z0-9!#$&^_.-]{0,126}"
+_PART = r"[a-z0-9][a-z0-9!#$&^_.-]{0,126}"  # RFC 6838 section 4.2, but for "+", which begins a suffix
 _PATTERN = re.compile(rf"{_PART}/(?:\*|(?:\*|{_PART})\+{_PART}|{_PART})")
 _EXPECTED = 'a media type such as "text/*", "application/json" or "application/*+json"'
+_SHORT = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "multipart": "multipart/form-data",
+    "text": "text/plain",
+    "xml": "application/xml",
+}
 
 
-def _pattern(text: str) -> str:
-    if not _PATTERN.fullmatch(text):
-        lower = text.partition(";")[0].strip().lower()
-        raise Unacceptable(_EXPECTED, suggestion=lower if _PATTERN.fullmatch(lower) else None)
-    return text
+def parse_media_pattern(text: str) -> str:
+    """Return ``text`` in lower case, as types are compared; raise `Unacceptable` where it is no pattern for them."""
+    lower = text.lower()
+    if not _PATTERN.fullmatch(lower):
+        plain = lower.partition(";")[0].strip()
+        raise Unacceptable(_EXPECTED, suggestion=plain if _PATTERN.fullmatch(plain) else _SHORT.get(lower))
+    return lower
 
 
-MediaPattern = Annotated[str, AfterValidator(_pattern), Kind("media type")]
-"""A media type in lower case without parameters; ``type/*`` for all below, ``type/*+suffix`` for one syntax of them."""
+MediaPattern = Annotated[
+    str,
+    AfterValidator(parse_media_pattern),
+    WithJsonSchema({"type": "string", "pattern": "^(?:" + _PATTERN.pattern.replace("a-z", "A-Za-z") + ")$"}),
+    Kind("media type"),
+]
+"""A media type without parameters; ``type/*`` for all below, ``type/*+suffix`` for one syntax of them."""
 
 
 def essence(content_type: str | None) -> str:

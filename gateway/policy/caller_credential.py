@@ -5,7 +5,7 @@ from collections.abc import Callable
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.callers import BASIC, FORWARD, JWT, KEYS, Auth
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.fields import remove_field, set_field
+from gateway.exchange.fields import plain, set_field
 from gateway.exchange.message import Fields
 from gateway.exchange.route import Route
 from gateway.policy.caller_jwt import looks_like_one
@@ -23,7 +23,7 @@ def hooks(route: Route) -> Hooks:
         return Hooks()
     rules = [auth.callers.forwards[name] for way, name in auth.ways if way == FORWARD]
     copied = tuple(dict.fromkeys(name for rule in rules for name in rule.copy))
-    shown = frozenset() if auth.pass_credential else frozenset(name.lower() for rule in rules for name in rule.fields)
+    spoken_for = frozenset(map(plain, copied))
     take_off = _nothing if auth.pass_credential else _taker(auth)
     if auth.pass_credential and not copied:
         return Hooks()
@@ -32,12 +32,13 @@ def hooks(route: Route) -> Hooks:
         if attempt.fields is None:
             return
         take_off(attempt)
-        if shown:
-            attempt.fields[:] = [line for line in attempt.fields if line[0].lower() not in shown]
-        for name in copied:
-            remove_field(attempt.fields, name)  # Also where nobody was asked: a client must not say it for itself.
-            identity = exchange.identity
-            value = identity.claims.get(name) if identity is not None and identity.method == "forward_auth" else None
+        if not copied:
+            return
+        # Also where nobody was asked: a client must not say it for itself.
+        attempt.fields[:] = [line for line in attempt.fields if plain(line[0]) not in spoken_for]
+        identity = exchange.identity
+        for name in copied if identity is not None and identity.method == "forward_auth" else ():
+            value = identity.claims.get(name) if identity is not None else None
             if isinstance(value, str):
                 set_field(attempt.fields, name, value)
 
@@ -49,11 +50,32 @@ def _nothing(attempt: Attempt) -> None:
 
 
 def _taker(auth: Auth) -> Callable[[Attempt], None]:
-    callers, header = auth.callers, auth.callers.key_header.lower()
+    own, query = showing(auth), auth.callers.key_query if auth.has(KEYS) else None
+
+    def take_off(attempt: Attempt) -> None:
+        fields: Fields = attempt.fields if attempt.fields is not None else []
+        fields[:] = [line for line in fields if not own(line)]
+        if query is not None:
+            attempt.target = without_parameter(attempt.target, query)
+
+    return take_off
+
+
+def showing(auth: Auth) -> Callable[[tuple[str, str]], bool]:
+    """Return what says whether a field line shows what one of the ways of ``auth`` reads."""
+    callers, header = auth.callers, plain(auth.callers.key_header)
     keys, tokens, basic = auth.has(KEYS), auth.has(JWT), auth.has(BASIC)
+    names = (name for way, rule in auth.ways if way == FORWARD for name in auth.callers.forwards[rule].fields)
+    asked = frozenset(map(plain, names))
+
+    read = asked | {header, "authorization"}
 
     def own(line: tuple[str, str]) -> bool:
-        name = line[0].lower()
+        name = plain(line[0])
+        if name not in read:  # Most of them: this is asked of every line of every request.
+            return False
+        if name in asked:
+            return True
         if name == header:
             return keys
         if name != "authorization":
@@ -66,10 +88,4 @@ def _taker(auth: Auth) -> Callable[[Attempt], None]:
             return False
         return (tokens and looks_like_one(text)) or (keys and known_key(callers, text) is not None)
 
-    def take_off(attempt: Attempt) -> None:
-        fields: Fields = attempt.fields if attempt.fields is not None else []
-        fields[:] = [line for line in fields if not own(line)]
-        if keys and callers.key_query is not None:
-            attempt.target = without_parameter(attempt.target, callers.key_query)
-
-    return take_off
+    return own

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.message import Fields
-from gateway.exchange.peers import UNKNOWN, Peers, address_of
+from gateway.exchange.peers import UNKNOWN, Peers, address_of, holder_of
 from gateway.exchange.route import Forwarding
 
 MOST_HOPS = 32
 """Proxies in a row that are followed; nobody has more, and a field of many addresses must not cost time."""
+_holder = lru_cache(maxsize=4096)(holder_of)
 _MOST_OCTETS = 8192
 """Of a line of Forwarded; a longer one is not read."""
 _PAIR = re.compile(
@@ -29,6 +31,16 @@ def client_address(exchange: Exchange, forwarding: Forwarding) -> str:
         address = address_of(peer)
         return peer if address is None else str(address)
     return _behind(peer, exchange.request.fields, forwarding.client_address_from, forwarding.trusted)
+
+
+def client_network(exchange: Exchange, forwarding: Forwarding) -> str:
+    """Return what the client is counted by: its believed address, of IPv6 the /64, which is one holder's.
+
+    Where that is ``UNKNOWN`` it is counted by the trusted peer that does not say it: a client whom nobody can name
+    must not be counted by nothing, nor together with those of another peer.
+    """
+    address = client_address(exchange, forwarding)
+    return _holder(exchange.request.peer if address == UNKNOWN else address)
 
 
 def _behind(peer: str, fields: Fields, source: str, trusted: Peers) -> str:

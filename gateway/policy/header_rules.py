@@ -11,12 +11,13 @@ from pydantic import Field
 from gateway.config.model import Model
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.fields import end_to_end
+from gateway.exchange.fields import end_to_end, plain
 from gateway.exchange.message import Fields, ReplyHead
 from gateway.exchange.path import split_query
 from gateway.exchange.peers import UNKNOWN
 from gateway.exchange.route import HeaderRules, Route, Template
 from gateway.grammar.templates import RuledName, TemplateText, parse_template
+from gateway.policy.caller_credential import showing
 from gateway.policy.client_address import client_address
 from gateway.policy.hooks import Hooks
 
@@ -69,11 +70,6 @@ def _rules(settings: RequestHeadersSettings) -> HeaderRules | None:
         set=tuple((name, parse_template(value)) for name, value in settings.set.items()),
         add=tuple((name, parse_template(value)) for name, value in settings.add.items()),
     )
-
-
-def plain(name: str) -> str:
-    """Return ``name`` as names are compared: CGI and WSGI read ``X_User`` as ``X-User``, so that both are one here."""
-    return name.lower().replace("_", "-")
 
 
 def ruling(rules: HeaderRules) -> Callable[[Fields, Exchange], Fields]:
@@ -150,6 +146,10 @@ def _octets(text: str) -> str:
 
 def _header(exchange: Exchange, name: str) -> str | None:
     values = [value for field, value in exchange.request.fields if field.lower() == name]
+    auth = exchange.route.auth if exchange.route is not None else None
+    if values and auth is not None and not auth.pass_credential:
+        shows = showing(auth)  # What ends at the gateway does not go on under another name.
+        values = [value for value in values if not shows((name, value))]
     return ", ".join(values) if values else None
 
 

@@ -31,7 +31,7 @@ from gateway.exchange.route import GatewayPlan, Route
 from gateway.grammar.counts import CountOrOff
 from gateway.grammar.quotas import BudgetText, By, RateText, format_per_time
 from gateway.grammar.tokens import Name
-from gateway.policy.caller_address import caller_address
+from gateway.policy.client_address import client_network
 from gateway.policy.concurrency import ConcurrencySettings
 from gateway.policy.hooks import Hooks
 from gateway.policy.quota_counts import LocalCounts
@@ -124,18 +124,21 @@ def whose(exchange: Exchange, by: str) -> str:
         return ""
     if by.startswith("header:"):
         value = exchange.request.first(by[7:])
-        return "h:" if value is None else _short("h:=" + value)
+        # As its digest: it may be a credential, which must not stand in a store.
+        return "h:" if value is None else _digested("h:=" + value)
     identity = exchange.identity
     if by == "principal" and identity is not None and identity.method != "anonymous":
         return _short("p:" + identity.principal)
     assert exchange.route is not None
-    return "a:" + caller_address(exchange, exchange.route.forwarding)
+    return "a:" + client_network(exchange, exchange.route.forwarding)
 
 
 def _short(key: str) -> str:
     """Return a key that cannot fill the memory: a long one as its digest."""
-    if len(key) <= _LONGEST_KEY:
-        return key
+    return key if len(key) <= _LONGEST_KEY else _digested(key)
+
+
+def _digested(key: str) -> str:
     return key[:3] + "#" + hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
 

@@ -7,7 +7,7 @@ from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import BODY_TOO_LARGE, MEDIA_TYPE_REFUSED, Failure, FailureError
 from gateway.exchange.message import RequestHead
 from gateway.exchange.route import Route
-from gateway.grammar.content_types import MediaType
+from gateway.grammar.media_types import MediaPattern, essence, matcher
 from gateway.policy.hooks import Hooks
 from gateway.policy.quotas import QuotaSettings
 
@@ -21,7 +21,7 @@ class LimitsSettings(QuotaSettings):
     max_request_body: SizeOrOff = None
     """Octets that the body of a request may have; larger ones get 413. Size or "off". Default "off".
     Bodies are streamed, so that a large one costs time and not memory."""
-    content_types: tuple[MediaType, ...] = Field(default=(), examples=[["application/json", "multipart/*"]])
+    content_types: tuple[MediaPattern, ...] = Field(default=(), examples=[["application/json", "multipart/*"]])
     """Media types that the body of a request may have, parameters left out; others, and bodies without one, get 415.
     Array. Default empty: any. What the body really is nobody looks at."""
 
@@ -34,13 +34,6 @@ class LimitsSettings(QuotaSettings):
 def too_large(body_length: int | None, limit: int | None) -> bool:
     """Say whether a body of ``body_length`` octets (None: not known yet) is above ``limit`` octets (None: no limit)."""
     return body_length is not None and limit is not None and body_length > limit
-
-
-def accepts(content_types: tuple[str, ...], value: str | None) -> bool:
-    """Say whether a body with the Content-Type ``value`` is one of ``content_types``."""
-    media_type = (value or "").partition(";")[0].strip(" \t").lower()
-    of_type, slash, _ = media_type.partition("/")
-    return media_type in content_types or (bool(slash) and f"{of_type}/*" in content_types)
 
 
 def media_type_refused(request: RequestHead, content_types: tuple[str, ...]) -> Failure:
@@ -56,13 +49,14 @@ def hooks(route: Route) -> Hooks:
     limit, content_types = route.max_request_body, route.content_types
     if limit is None and not content_types:
         return Hooks()
+    accepts = matcher(content_types)
 
     def admit(exchange: Exchange) -> None:
         request = exchange.request
         if too_large(request.body_length, limit):
             detail = f"{request.body_length} octets announced, {limit} allowed"
             raise FailureError(Failure(BODY_TOO_LARGE, detail))
-        if content_types and request.has_body and not accepts(content_types, request.first("content-type")):
+        if content_types and request.has_body and not accepts(essence(request.first("content-type"))):
             raise FailureError(media_type_refused(request, content_types))
 
     return Hooks(admit=admit)

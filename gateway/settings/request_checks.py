@@ -10,10 +10,11 @@ from typing import Literal
 from gateway.config.positions import Path
 from gateway.config.problem import Problem, Severity
 from gateway.config.sources import Sources
+from gateway.exchange.fields import plain
 from gateway.grammar.addresses import parse_listen, parse_network
 from gateway.grammar.origins import ANY
 from gateway.policy.addresses import AddressesSettings
-from gateway.policy.header_rules import RequestHeadersSettings, plain
+from gateway.policy.header_rules import RequestHeadersSettings
 from gateway.settings import Settings
 from gateway.settings.policies import Policies, nearest
 

@@ -35,13 +35,16 @@ def _connected(target: Target) -> socket.socket:
     return connection
 
 
-def _request(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: bench.test\r\n\r\n".encode()
+def _request(path: str, *lines: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: bench.test", *lines, "", ""]).encode()
 
 
-def small_requests(target: Target, count: int) -> tuple[Spread, float]:
-    """Ask for 100 octets ``count`` times on one connection; return the times and the CPU microseconds of each."""
-    request, times = _request("/small"), []
+def small_requests(target: Target, count: int, *lines: str) -> tuple[Spread, float]:
+    """Ask for 100 octets ``count`` times on one connection; return the times and the CPU microseconds of each.
+
+    ``lines`` are further field lines.
+    """
+    request, times = _request("/small", *lines), []
     with _connected(target) as connection:
         for number in range(-20, count):
             if number == 0:

@@ -172,3 +172,20 @@ def test_rules_in_arrays_are_printed_as_they_are_read_and_the_url_of_redis_is_no
     assert f"\n{rules}  # " in told.output
     assert '\n[shared]\nredis = "***" ' in told.output
     assert "hunter2" not in told.output
+
+
+def test_every_table_that_holds_is_printed(folder: Path) -> None:
+    """The store and the lists of addresses, too; of the store's URL all but what is secret."""
+    (folder / "gateway.toml").write_text(
+        MAIN.replace(
+            "[admin]",
+            '[server.addresses]\ndeny = ["192.0.2.0/24"]\n[store]\n'
+            'url = "postgresql://gate:sk-hidden@db/exchanges"\nkeep = "1h"\n[admin]',
+        )
+    )
+    text = printed()
+
+    assert table(text, "[server.addresses]")["deny"][0] == '["192.0.2.0/24"]'
+    assert table(text, "[store]")["url"][0] == '"postgresql://gate:***@db/exchanges"'
+    assert table(text, "[store]")["keep"][0] == '"1h"'
+    assert "sk-hidden" not in text

@@ -88,3 +88,12 @@ def test_values_are_described_in_short(value: object, shown: str) -> None:
 def test_a_long_line_is_shortened() -> None:
     """A message shows the beginning of a line, tabs made visible as spaces."""
     assert shorten("\tx" + "y" * 300) == "    x" + "y" * 155 + "…"
+
+
+@pytest.mark.parametrize("password", ["plain", "p@ss", "a@b@c", "p@s?s#w", "a/b@c"])
+def test_no_part_of_a_password_in_a_url_is_shown(password: str) -> None:
+    """Also where signs that belong escaped are not, so that the URL is another one than was meant."""
+    url = f"postgrs://user:{password}@db/name"
+
+    assert shorten(f'url = "{url}"') == 'url = "postgrs://***@db/name"'
+    assert describe(url) == '"postgrs://***@db/name"'

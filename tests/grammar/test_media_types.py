@@ -3,7 +3,8 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.grammar.media_types import MediaPattern, essence, matcher
+from gateway.config.problem import Unacceptable
+from gateway.grammar.media_types import MediaPattern, essence, matcher, parse_media_pattern
 
 PATTERN = TypeAdapter(MediaPattern)
 
@@ -27,11 +28,40 @@ def test_pattern_takes_what_it_says_and_nothing_else(pattern: str, takes: list[s
     assert [each for each in leaves if matches(each)] == []
 
 
-@pytest.mark.parametrize("text", ["", "text", "text/", "/plain", "*/*", "Text/CSV", "text/html;x=y", "text/*x", "a/*+"])
+@pytest.mark.parametrize("text", ["", "text", "text/", "/plain", "*/*", "text/html;x=y", "text/*x", "a/*+"])
 def test_what_is_no_pattern_is_refused(text: str) -> None:
-    """Parameters, capitals and wildcards in other places would never match as they were meant."""
+    """Parameters, and wildcards in other places, would never match as they were meant."""
     with pytest.raises(ValidationError):
         PATTERN.validate_python(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("application/json", "application/json"), ("Text/*", "text/*"), ("Image/*+XML", "image/*+xml")],
+)
+def test_pattern_is_read_in_lower_case(text: str, read: str) -> None:
+    """Types are compared without regard to case (RFC 9110 section 8.3.1)."""
+    assert parse_media_pattern(text) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("json", "application/json"),
+        ("application/json; charset=utf-8", "application/json"),
+        ("application", None),
+        ("*/json", None),
+        ("*/*", None),
+        ("a/b/c", None),
+        ("text/plain\r\n", "text/plain"),
+        ("", None),
+    ],
+)
+def test_what_was_probably_meant_is_suggested(text: str, suggestion: str | None) -> None:
+    """Where there is anything to guess."""
+    with pytest.raises(Unacceptable) as raised:
+        parse_media_pattern(text)
+    assert raised.value.suggestion == suggestion
 
 
 @pytest.mark.parametrize(

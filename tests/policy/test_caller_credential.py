@@ -39,6 +39,8 @@ def sent(
         (("keys",), [("Authorization", "Basic abc")], [("Authorization", "Basic abc")]),
         (("keys", "basic"), [("Authorization", "Basic abc")], []),
         (("mtls",), KEY_FIELDS, KEY_FIELDS),
+        (("keys",), [("X_API_Key", "the-key"), ("x_api-key", "b")], []),
+        (("forward_auth:sso",), [("X_User", "admin"), ("x_user", "root"), ("B", "b")], [("B", "b")]),
         (("anonymous",), [("Authorization", "Bearer the-key")], [("Authorization", "Bearer the-key")]),
         (("forward_auth:sso",), [("Cookie", "a"), ("Authorization", "x"), ("X-User", "me"), ("B", "b")], [("B", "b")]),
     ],

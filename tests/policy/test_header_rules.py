@@ -5,12 +5,15 @@ from ipaddress import ip_network
 from types import MappingProxyType
 
 import pytest
+from support.callers import a_guarded_route, a_known, callers_with
 from support.exchanges import a_request, a_route, an_attempt, an_exchange
 
+from gateway.exchange.callers import ForwardRule, Place
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.identity import Identity
 from gateway.exchange.message import Fields, ReplyHead
 from gateway.exchange.route import Forwarding, HeaderRules
+from gateway.exchange.target import parse_endpoint
 from gateway.grammar.templates import parse_template
 from gateway.policy.header_rules import RequestHeadersSettings, ResponseHeadersSettings, hooks, ruling, value_of
 
@@ -75,6 +78,31 @@ def test_placeholder_says_what_the_exchange_knows(template: str, value: str | No
     """One that knows nothing, or something that cannot stand in a field, makes the whole value unsaid."""
     exchange = asked(fields=[("x-team", "one"), ("X-Other", "x"), ("X-Team", "two")])
     assert value_of(parse_template(template), exchange) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "ways", "passes", "value"),
+    [
+        ("x-api-key", ("keys",), False, None),
+        ("x_api_key", ("keys",), False, None),
+        ("authorization", ("keys",), False, None),
+        ("authorization", ("basic",), False, "Bearer the-key"),
+        ("cookie", ("forward_auth:sso",), False, None),
+        ("cookie", ("keys",), False, "session=1"),
+        ("x-api-key", ("keys",), True, "the-key"),
+        ("x-api-key", (), False, "the-key"),
+    ],
+)
+def test_no_rule_copies_what_ends_at_the_gateway(name: str, ways: tuple[str, ...], passes: bool, value: object) -> None:
+    """What callers show would reach the upstream, or come back, under another name."""
+    fields = [("X-API-Key", "the-key"), ("X_API_Key", "the-key"), ("Authorization", "Bearer the-key")]
+    exchange = asked(fields=[*fields, ("Cookie", "session=1")])
+    rule = ForwardRule("sso", Place(parse_endpoint("http://127.0.0.1:9"), "/"), "sso:", ("Authorization", "Cookie"))
+    callers = callers_with(a_known(), forwards={"sso": rule})
+    if ways:
+        exchange.route = a_guarded_route(callers, *ways, pass_credential=passes)
+
+    assert value_of(parse_template(f"{{header:{name}}}"), exchange) == value
 
 
 @pytest.mark.parametrize("template", ["{principal}", "{scope}", "{claim:email}"])

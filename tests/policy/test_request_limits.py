@@ -45,7 +45,7 @@ def test_route_without_limit_has_nothing_to_ask() -> None:
     assert hooks(a_route()).admit is None
 
 
-JSON_OR_TEXT = replace(a_route(), content_types=("application/json", "text/*"))
+JSON_OR_TEXT = replace(a_route(), content_types=("application/json", "text/*", "image/*+xml"))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,8 @@ JSON_OR_TEXT = replace(a_route(), content_types=("application/json", "text/*"))
         ([("Content-Type", "application/json")], 5, True),
         ([("content-type", "Application/JSON ; charset=utf-8")], None, True),
         ([("Content-Type", "text/csv")], 5, True),
+        ([("Content-Type", "image/svg+xml")], 5, True),
+        ([("Content-Type", "image/png")], 5, False),
         ([("Content-Type", "application/xml")], 5, False),
         ([("Content-Type", "application/json, text/plain")], 5, False),
         ([("Content-Type", "text")], 5, False),
@@ -87,4 +89,4 @@ def test_refusal_tells_which_types_are_taken(method: str, names: list[str]) -> N
     assert admit is not None
     with pytest.raises(FailureError) as caught:
         admit(an_exchange(a_request(method, body_length=5)))
-    assert caught.value.failure.fields == tuple((name, "application/json, text/*") for name in names)
+    assert caught.value.failure.fields == tuple((name, "application/json, text/*, image/*+xml") for name in names)

@@ -4,6 +4,7 @@ Whoever adds a setting that holds a secret adds one line to ``PLANTS``.
 """
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -50,6 +51,20 @@ PLANTS = (
     Plant("[[routes]] # dead", 'headers = { "X-Api-Key" = %s }', "sk-planted-match-text", "text"),
     Plant("[[routes]] # cut", 'headers = { "X-Which" = %s }', "sk-planted-match-env", "env"),
     Plant("[[routes]] # rewritten", "rewrite = %s", "/sk-planted-rewrite", "env"),
+    Plant("[callers.keys.app]", "sha256 = %s", hashlib.sha256(b"sk-sent-key").hexdigest(), "text"),
+    Plant("[callers.users.bob]", "sha256 = %s", hashlib.sha256(b"sk-sent-password").hexdigest(), "env"),
+    Plant("[callers.jwt.login]", "secret = %s", "sk-planted-jwt-of-thirty-two-octets-or-more", "file"),
+    Plant("[upstreams.up.credentials]", "bearer = %s", "sk-planted-up-bearer", "text"),
+    Plant("[upstreams.up.credentials.query]", "key = %s", "sk-planted-up-query", "env"),
+    Plant("[upstreams.up.credentials.by_principal.app]", "bearer = %s", "sk-planted-up-principal", "file"),
+    Plant("[upstreams.dead.credentials.basic]", "password = %s", "sk-planted-dead-basic", "text"),
+    Plant("[upstreams.dead.credentials.headers]", "X-Key = %s", "sk-planted-dead-header", "text"),
+    Plant("[upstreams.signed.credentials.hmac]", "key = %s", "sk-planted-hmac", "file"),
+    Plant("[upstreams.aws.credentials.sigv4]", "secret_access_key = %s", "sk-planted-sigv4", "text"),
+    Plant("[upstreams.aws.credentials.sigv4]", "session_token = %s", "sk-planted-session", "env"),
+    Plant("[upstreams.issued.credentials.oauth2]", "client_secret = %s", "sk-planted-oauth", "text"),
+    Plant("[shared]", "redis = %s", "redis://:sk-planted-redis@127.0.0.1:1/0", "text"),
+    Plant("[store]", "url = %s", "postgresql://gate:sk-planted-store@127.0.0.1:1/exchanges", "text"),
 )
 
 TABLES = {
@@ -64,11 +79,29 @@ TABLES = {
     "[[routes]] # dead": 'name = "dead"\npath = "/dead"\nupstream = "dead"',
     "[[routes]] # cut": 'name = "cut"\npath = "/cut"\nupstream = "up"',
     "[[routes]] # rewritten": 'name = "rewritten"\npath = "/rewritten"\nstrip_prefix = "/rewritten"\nupstream = "up"',
+    "[callers]": 'key_query = "api_key"',
+    "[callers.keys.app]": "",
+    "[callers.users.bob]": "",
+    "[callers.jwt.login]": 'issuer = "https://login.example"\naudience = "slowgate"\nalgorithms = ["HS256"]',
+    "[upstreams.up.credentials]": 'otherwise = "default"',
+    "[upstreams.dead.credentials.basic]": 'user = "gate"',
+    "[upstreams.signed]": 'endpoints = ["http://127.0.0.1:%(dead)d"]',
+    "[upstreams.aws]": 'endpoints = ["http://127.0.0.1:%(dead)d"]',
+    "[upstreams.aws.credentials.sigv4]": 'region = "r"\nservice = "s"\naccess_key_id = "AKID"',
+    "[upstreams.issued]": 'endpoints = ["http://127.0.0.1:%(port)d"]',
+    "[upstreams.issued.credentials.oauth2]": 'token_url = "http://127.0.0.1:%(dead)d/t"\nclient_id = "gate"',
+    "[[routes]] # asked": 'name = "asked"\npath = "/asked"\nupstream = "up"\n'
+    'auth = { any = ["keys", "basic", "jwt"] }\ncors = { origins = ["https://app.example"] }\n'
+    'limits = { rates = [{ limit = "90/s" }, { limit = "90/s", by = "header:X-Key" }] }',
+    "[[routes]] # signed": 'name = "signed"\npath = "/signed"\nupstream = "signed"',
+    "[[routes]] # aws": 'name = "aws"\npath = "/aws"\nupstream = "aws"',
+    "[[routes]] # issued": 'name = "issued"\npath = "/issued"\nupstream = "issued"',
     "[[routes]] # all": 'name = "all"\npath = "/"\nupstream = "up"',
 }
 """What stands in a table beside its secrets. A plant may name a table that is not here, too."""
 
-SENT = ("sk-sent-bearer", "sk-sent-cookie", "sk-sent-query", "sk-sent-field", "sk-sent-body", "sk-sent-admin")
+_WHAT_IS_SENT = ("bearer", "cookie", "query", "field", "body", "admin", "key", "password")
+SENT = tuple(f"sk-sent-{what}" for what in _WHAT_IS_SENT)
 COMMANDS = (
     ("check",),
     ("check", "--strict"),
@@ -96,6 +129,7 @@ class Garden:
                 file.write_text(self.text_of(plant))
                 file.chmod(0o600)
         texts = [plant.secret for plant in PLANTS if plant.secret != KEY] + list(SENT)
+        texts += [word for text in texts for word in re.findall("sk-planted-[a-z]+", text)]
         texts += [line for line in self.pem.splitlines() if len(line) > 20 and "-----" not in line]
         texts += [base64.b64encode(text.encode()).decode().rstrip("=") for text in texts]
         self.secrets = re.compile("|".join([*map(re.escape, texts), "PRIVATE KEY"]))
@@ -213,27 +247,38 @@ def test_no_secret_leaves_a_running_gateway(garden: Garden, tls_files: TlsFiles)
         os.kill(worker, signal.SIGABRT)
         wait_until(lambda: gateway.worker_pids() not in ([], [worker]), 10, "a new worker")
 
-    assert len(replies) > 20
+    assert len(replies) > 40
     assert [garden.found_in(reply) for reply in replies if garden.found_in(reply)] == []
     assert garden.found_in(gateway.output()) == []
+
+
+_PATHS = ("/x", "/dead", "/cut", "/rewritten/y", "/../up", "/asked", "/signed", "/aws", "/issued")
 
 
 def _exchanges(gateway: Gateway, tls_files: TlsFiles) -> Iterator[str]:
     """Yield what clients get that send secrets of their own, and the planted ones."""
     fields = ["Authorization: Bearer sk-sent-bearer", "Cookie: session=sk-sent-cookie", "X-Key: sk-sent-field"]
     fields += [f"X-Api-Key: {PLANTS[6].secret}", f"X-Which: {PLANTS[7].secret}"]
-    heads = [f"GET {path}?key=sk-sent-query HTTP/1.1" for path in ("/x", "/dead", "/cut", "/rewritten/y", "/../up")]
+    heads = [f"GET {path}?key=sk-sent-query HTTP/1.1" for path in _PATHS]
+    heads += ["OPTIONS /asked HTTP/1.1\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: GET"]
+    heads += ["GET /asked?api_key=sk-sent-key&a=1 HTTP/1.1\r\nOrigin: https://app.example"]
     heads += ["GET /x HTTP/9.9", "CONNECT up:443 HTTP/1.1", "BAD", "POST /x HTTP/1.1\r\nContent-Length: 3, 4"]
     for head in heads:
         with RudeClient(gateway.address, tls_files.client_context()) as client:
             client.send("\r\n".join([head, "Host: localhost", *fields, "", "sk-sent-body"]).encode())
             client.wait_closed(0.4) if "BAD" in head else None
             yield b"".join(piece for _, piece in client.arrivals(0.4)).decode("latin-1")
+    basic = base64.b64encode(b"bob:sk-sent-password").decode()
+    for line in ("X-API-Key: sk-sent-key", f"Authorization: Basic {basic}", "Authorization: Bearer sk-sent-key"):
+        with RudeClient(gateway.address, tls_files.client_context()) as client:
+            reply = client.get("/asked", line).read_response()
+            assert reply.status == 200, line
+            yield f"{reply.fields} {reply.body!r}"
 
 
 def _admin_pages(gateway: Gateway) -> Iterator[str]:
     """Yield what operators get, and who is none."""
-    pages = ("healthy", "ready", "version", "upstreams", "streams", "none")
+    pages = ("healthy", "ready", "version", "upstreams", "streams", "none", "store", "exchanges.csv", "exchanges.json")
     for token in (PLANTS[2].secret, PLANTS[4].secret, "sk-sent-admin"):
         headers = {"Authorization": f"Bearer {token}", "Cookie": "sk-sent-cookie"}
         answers = [gateway.admin(f"/-/{page}?token=sk-sent-query", headers=headers) for page in pages]
