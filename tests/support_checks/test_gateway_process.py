@@ -1,5 +1,6 @@
 """The configuration a test's gateway is started with, and what the kernel tells about processes."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from support.certificates import TlsFiles
 from support.conditions import wait_until
 from support.gateway_process import Gateway, route_to
 from support.ports import free_port
+
+_TESTS = Path(__file__).parents[1]
 
 
 def test_configuration_holds_the_tables_of_server_admin_log_and_routes(tmp_path: Path, tls_files: TlsFiles) -> None:
@@ -44,6 +47,27 @@ def test_ports_are_free_and_never_given_twice() -> None:
     assert len(set(ports)) == 50
     with socket.create_server(("127.0.0.1", ports[0])):
         pass
+
+
+def test_ports_of_runs_side_by_side_differ() -> None:
+    """A run never gets a port that another one keeps for itself, nor one that the kernel gives to connections."""
+    ask = "from support.ports import free_port; print(*(free_port() for _ in range(50))); input()"
+    others = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            other = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_TESTS, text=True
+                )
+            )
+            others.append(other)
+        given = [set(map(int, other.stdout.readline().split())) for other in others if other.stdout is not None]
+        for other in others:
+            other.communicate("\n")
+    given.append({free_port() for _ in range(50)})
+    assert len(set.union(*given)) == 200
+    dynamic = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+    assert max(set.union(*given)) < int(dynamic)
 
 
 def test_condition_that_stays_false_fails_with_its_name() -> None:
