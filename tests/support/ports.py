@@ -25,9 +25,8 @@ def _free_ports() -> Iterator[int]:
     The blocks lie below the ports that the kernel gives to connections: one of those could be taken by anybody between
     this call and the start of who shall listen on it.
     """
-    blocks = list(range(_LOWEST, _lowest_dynamic_port() - _BLOCK_PORTS, _BLOCK_PORTS))
-    random.SystemRandom().shuffle(blocks)
-    for block in filter(_claim, blocks):
+    mixed = random.SystemRandom().sample(blocks(), len(blocks()))
+    for block in filter(claimed, mixed):
         yield from filter(_is_free, range(block, block + _BLOCK_PORTS))
     given: set[int] = set()
     while True:
@@ -39,15 +38,22 @@ def _free_ports() -> Iterator[int]:
             yield port
 
 
-def _lowest_dynamic_port() -> int:
+def blocks() -> range:
+    """Return the first port of each block; none where the kernel does not say which ports it gives away."""
     try:
-        return int(_DYNAMIC_RANGE.read_text().split()[0])
+        end = int(_DYNAMIC_RANGE.read_text().split()[0])
     except OSError:
-        return 0  # Not Linux: no blocks.
+        end = 0
+    return range(_LOWEST, end - _BLOCK_PORTS + 1, _BLOCK_PORTS)
 
 
-def _claim(block: int) -> bool:
-    """Take a block until this process ends: a name in the kernel, which only one socket can have at a time."""
+def block_of(port: int) -> int:
+    """Return the first port of the block that ``port`` is in."""
+    return _LOWEST + (port - _LOWEST) // _BLOCK_PORTS * _BLOCK_PORTS
+
+
+def claimed(block: int) -> bool:
+    """Take a block for this process if nobody has it: a name in the kernel, which one socket has at a time."""
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind(f"\0slowgate-test-ports-{block}")
