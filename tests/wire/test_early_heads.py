@@ -6,7 +6,7 @@ import time
 import pytest
 from support.rude_client import RawResponse, RudeClient
 from support.scripted_connection import ScriptedConnection
-from support.scripted_upstream import Script, chunk, hang, in_turn, response
+from support.scripted_upstream import Script, chunk, hang, response
 from support.stage import LISTENERS, OpenStage, Scene, Stage
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nSet-Cookie: a=b\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -58,7 +58,7 @@ def assert_cut(answer: RawResponse, scene: Scene, failure: str, outcome: str = "
 
 def test_slow_answer_gets_a_head_of_ours_and_pings_until_it_comes(stage: Stage) -> None:
     """The body follows octet for octet, and the connection stays usable."""
-    with stage.scene(in_turn([0.7, EVENTS], [EVENTS]), "sse") as scene, stage.client() as client:
+    with stage.scene([0.7, EVENTS], "sse") as scene, stage.client() as client:
         answer = client.get(scene.target).read_response()
         assert_early(answer)
         assert answer.complete and re.fullmatch(rb"(: ping\n){3,5}data: 1\n\n", answer.body)
