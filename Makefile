@@ -4,6 +4,7 @@
 #   make test                      see it proved
 #   make fuzz SECONDS=600          longer, for each of the fuzz tests
 #   make unit ARGS="-k drain -x"   ARGS goes to pytest
+#   make unit WORKERS=0            in one process, for a debugger (WORKERS of them otherwise)
 #   make test SYSTEM=no            never install system packages (as root on Debian, missing ones are installed)
 #   make run PYTHON=/path/python   choose the interpreter that .venv is made from
 
@@ -12,9 +13,16 @@ PYTHON ?=
 ARGS   ?=
 SYSTEM ?= yes
 SECONDS ?= 60
+# The tests wait more than they compute: one process more than there are cores, four at most.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -le 3 ] || n=3; echo $$((n + 1)))
+
+# They start the gateway a thousand times; without its bytecode each start would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 PY   := $(VENV)/bin/python
+# A file's tests stay in one process: they share its gateways.
+PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile
 # The lock files are complete, so nothing is resolved; every file must have its recorded hash.
 PIP_INSTALL := $(PY) -m pip install -qq --no-input --disable-pip-version-check --no-deps --require-hashes
 # The header of a lock names this command, not the machine it ran on.
@@ -32,7 +40,7 @@ run: $(VENV)/run.stamp ## Start the demo upstream and the gateway in front of it
 	@exec $(PY) -m gateway demo -c gateway.toml
 
 test: $(VENV)/test.stamp foreign lint ## Everything: lint, types, all tests (a few minutes)
-	$(PY) -m pytest -ra $(ARGS)
+	$(PYTEST) -ra $(ARGS)
 
 lint: $(VENV)/test.stamp ## ruff and mypy
 	$(PY) -m ruff check .
@@ -44,10 +52,10 @@ format: $(VENV)/test.stamp ## Put the source in its form
 	$(PY) -m ruff format .
 
 unit: $(VENV)/test.stamp ## Only the fast tests: no server, nothing foreign
-	$(PY) -m pytest -m "not wire and not foreign and not slow" $(ARGS)
+	$(PYTEST) -m "not wire and not foreign and not slow" $(ARGS)
 
 wire: $(VENV)/test.stamp ## Only the tests with the real server
-	$(PY) -m pytest -ra -m wire $(ARGS)
+	$(PYTEST) -ra -m wire $(ARGS)
 
 fuzz: $(VENV)/test.stamp ## Only the fuzz tests, each for SECONDS more (60), with other octets each time
 	FUZZ_SECONDS=$(SECONDS) $(PY) -m pytest -ra --timeout=0 -k test_fuzz $(ARGS) tests/exchange tests/server tests/upstream tests/wire

@@ -42,7 +42,6 @@ ROOMS = {
     # Know what an exchange is.
     "grammar": Room(ours=("config", "exchange"), theirs=("pydantic",)),
     "relay": Room(ours=("exchange",), theirs=("gevent",)),
-    "recording": Room(ours=("exchange",), theirs=("gevent",)),
     "shared": Room(ours=("exchange", "relay"), theirs=("redis",)),
     "observe": Room(ours=("exchange",)),
     # Writes records down and reads them out: SQLite blocks, so calls need threads of gevent's (decision 0018).
@@ -187,7 +186,7 @@ def test_each_file_that_decides_something_has_its_test_file(path: Path) -> None:
     [
         ("relay", "import requests", "line 1: requests belongs in: upstream"),
         ("exchange", "from flask import g", "line 1: flask.g belongs in: demo, downstream, admin"),
-        ("policy", "import gevent.lock", "line 1: gevent.lock belongs in: demo, relay, recording, store, server"),
+        ("policy", "import gevent.lock", "line 1: gevent.lock belongs in: demo, relay, store, server"),
         ("observe", "import nowhere_known", "line 1: nowhere_known belongs in: no room yet"),
         (
             "relay",

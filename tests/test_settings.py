@@ -190,11 +190,11 @@ def test_the_commented_lines_of_the_example_load_too(tmp_path: Path, monkeypatch
 
     settings = load_text(text, "gateway.toml", Settings, directory=tmp_path)
 
-    assert [route.name for route in settings.routes] == ["demo", "openai"]
+    assert [route.name for route in settings.routes] == ["demo", "model", "openai"]
     assert settings.server.tls is not None
     assert settings.defaults.timeouts == TimeoutsSettings()
     assert settings.upstreams["openai"].tls.server_name == "api.openai.com"
-    for table in (settings, settings.server, settings.server.tls, *settings.upstreams.values(), *settings.routes[1:]):
+    for table in (settings, settings.server, settings.server.tls, *settings.upstreams.values(), settings.routes[-1]):
         left_out = set(type(table).model_fields) - table.model_fields_set
         assert left_out == (set() if table is not settings.upstreams["demo"] else left_out)
 

@@ -21,16 +21,34 @@ name = "demo"
 path = "/demo/"
 upstream = "demo"
 strip_prefix = "/demo"
+[[routes]]
+name = "model"
+path = "/model/"
+upstream = "demo"
+strip_prefix = "/model"
+stream = {{ format = "openai", complete = "terminal", on_error = "frame" }}
 """
+_MESSAGES = '"messages": [{"role": "user", "content": "hi"}]'
+_JSON = "-H 'Content-Type: application/json' -d"
 _LINES = (
-    ("slow text, a line every 300 ms", "curl -N http://{address}/demo/text?n=10&delay=300"),
-    ("server-sent events with ids", "curl -N http://{address}/demo/sse?n=10&pace=300"),
-    ("NDJSON at a chosen pace", "curl -N http://{address}/demo/ndjson?n=10&pace=200"),
-    ("a stream that is cut: curl says so", "curl -N http://{address}/demo/cut?after=200&how=reset"),
+    ("slow text, a line every 300 ms", "/demo/text?n=10&delay=300", ""),
+    ("server-sent events with ids", "/demo/sse?n=10&pace=300", ""),
+    ("NDJSON at a chosen pace", "/demo/ndjson?n=10&pace=200", ""),
+    ("a stream that is cut: curl says so", "/demo/cut?after=200&how=reset", ""),
     (
-        "a chat completion, token by token",
-        "curl -N http://{address}/demo/v1/chat/completions -H 'Content-Type: application/json'"
-        """ -d '{{"model": "demo", "stream": true, "messages": [{{"role": "user", "content": "hi"}}]}}'""",
+        "a chat completion of OpenAI's API, token by token (/demo/v1/responses is there, too)",
+        "/demo/v1/chat/completions",
+        f"""{_JSON} '{{"model": "demo", "stream": true, {_MESSAGES}}}'""",
+    ),
+    (
+        "a message of Anthropic's API",
+        "/demo/v1/messages",
+        f"""{_JSON} '{{"model": "demo", "stream": true, "max_tokens": 20, {_MESSAGES}}}'""",
+    ),
+    (
+        "a completion that its upstream breaks off; the route knows the format, and the client is told",
+        "/model/v1/chat/completions?cut=5",
+        f"""{_JSON} '{{"model": "demo", "stream": true, {_MESSAGES}}}'""",
     ),
 )
 
@@ -84,9 +102,7 @@ def _demo_upstream() -> Iterator[None]:
 
 def _print_banner(address: str) -> None:
     lines = [f"slowgate listens on http://{address}, in front of the demo upstream on http://{_DEMO_ADDRESS}", ""]
-    for what, line in _LINES:
-        command = line.format(address=address)
-        url_quoted = command if "'" in command else command.replace("http", '"http', 1) + '"'
-        lines += [f"  # {what}", f"  {url_quoted}"]
+    for what, path, options in _LINES:
+        lines += [f"  # {what}", f'  curl -N "http://{address}{path}" {options}'.rstrip()]
     lines += ["", "Ctrl-C stops both.", ""]
     sys.stderr.write("\n".join(lines) + "\n")

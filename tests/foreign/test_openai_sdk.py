@@ -4,14 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import openai
 import pytest
 from support.conditions import wait_until
 from support.demo_process import DemoUpstream
-from support.gateway_process import Gateway, route_to
+from support.gateway_process import Gateway, Line, route_to
 
 StartGateway = Callable[..., Gateway]
 
@@ -38,10 +37,10 @@ def text_of(chunks: list[Any]) -> str:
 
 
 def test_streamed_completion_arrives_token_by_token(client: openai.OpenAI) -> None:
-    """Tokens made 150 ms apart are handed out 150 ms apart; text, finish reason and usage are whole."""
+    """Tokens made 200 ms apart are handed out while more are made; text, finish reason and usage are whole."""
     arrivals, chunks = [], []
     options: Any = {"stream": True, "stream_options": {"include_usage": True}}
-    with client.chat.completions.create(**ASKED, **options, extra_query=manner(delay=150)) as stream:
+    with client.chat.completions.create(**ASKED, **options, extra_query=manner(delay=200)) as stream:
         for chunk in stream:
             chunks.append(chunk)
             if chunk.choices and chunk.choices[0].delta.content:
@@ -50,9 +49,8 @@ def test_streamed_completion_arrives_token_by_token(client: openai.OpenAI) -> No
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
     assert chunks[-1].usage is not None
     assert (chunks[-1].usage.completion_tokens, chunks[-1].choices) == (6, [])
-    gaps = [later - earlier for earlier, later in pairwise(arrivals)]
-    assert len(gaps) == 5
-    assert all(0.02 < gap < 0.6 for gap in gaps), gaps
+    assert len(arrivals) == 6
+    assert arrivals[-1] - arrivals[0] > 0.4, arrivals  # Of a second: a busy client may be late for some.
 
 
 def test_stream_helper_of_the_sdk_assembles_the_whole_completion(client: openai.OpenAI) -> None:
@@ -91,9 +89,9 @@ def test_error_within_the_stream_is_raised_as_the_upstream_said_it(client: opena
 
 
 def test_streamed_response_arrives_token_by_token(client: openai.OpenAI) -> None:
-    """The newer API streams as well: tokens made 100 ms apart, and a completion with its usage."""
+    """The newer API streams as well: tokens made 200 ms apart, and a completion with its usage."""
     deltas, arrivals, last = [], [], None
-    with client.responses.create(model="slow-1", input="hi", stream=True, extra_query=manner(delay=100)) as stream:
+    with client.responses.create(model="slow-1", input="hi", stream=True, extra_query=manner(delay=200)) as stream:
         for last in stream:
             if last.type == "response.output_text.delta":
                 deltas.append(last.delta)
@@ -102,8 +100,7 @@ def test_streamed_response_arrives_token_by_token(client: openai.OpenAI) -> None
     assert last is not None
     assert last.type == "response.completed"
     assert (last.response.output_text, last.response.usage.output_tokens) == (SIX, 6)
-    gaps = [later - earlier for earlier, later in pairwise(arrivals)]
-    assert all(0.02 < gap < 0.6 for gap in gaps), gaps
+    assert arrivals[-1] - arrivals[0] > 0.4, arrivals  # Of a second: a busy client may be late for some.
 
 
 def test_cut_response_raises(client: openai.OpenAI) -> None:
@@ -152,14 +149,19 @@ def test_upstream_that_cannot_be_reached_is_a_502_with_the_gateways_problem(one_
 
 def test_sdk_tries_again_by_itself_where_it_was_told_to(one_gateway: Gateway) -> None:
     """A 503 of the upstream leaves retries to the SDK: with one retry allowed, two requests and no more."""
-    seen = len(one_gateway.log_lines())
+    seen = {line["id"] for line in one_gateway.log_lines()}
     with (
         openai.OpenAI(base_url=f"{one_gateway.url}/openai/v1", api_key="sk-none", max_retries=1) as client,
         pytest.raises(openai.InternalServerError),
     ):
         client.chat.completions.create(**ASKED, extra_query=manner(error=1))
-    lines = wait_until(lambda: one_gateway.log_lines()[seen + 1 :] and one_gateway.log_lines()[seen:])
-    assert [(line["status"], line["attempts"]) for line in lines] == [(503, 1)] * 2
+
+    def refused() -> list[Line]:
+        """Its lines; one of a stream before it may come late."""
+        lines = [line for line in one_gateway.log_lines() if line["status"] == 503 and line["id"] not in seen]
+        return lines if len(lines) > 1 else []
+
+    assert [line["attempts"] for line in wait_until(refused)] == [1, 1]
 
 
 def test_stream_that_is_closed_midway_ends_at_the_upstream(demo_upstream: DemoUpstream, gateway: StartGateway) -> None:

@@ -14,6 +14,8 @@ from support.conditions import wait_until
 from support.gateway_process import Gateway, route_to
 from support.ports import free_port
 
+_TESTS = Path(__file__).parents[1]
+
 
 def test_configuration_holds_the_tables_of_server_admin_log_and_routes(tmp_path: Path, tls_files: TlsFiles) -> None:
     """What is asked of Gateway stands in the file, as TOML."""
@@ -44,6 +46,17 @@ def test_ports_are_free_and_never_given_twice() -> None:
     assert len(set(ports)) == 50
     with socket.create_server(("127.0.0.1", ports[0])):
         pass
+
+
+def test_ports_of_a_run_are_left_alone_by_another() -> None:
+    """A run's ports belong to it: they are none of another run's, and the kernel gives them to no connection."""
+    port = free_port()
+    dynamic = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+    assert port < int(dynamic)
+    ask = f"from support import ports; print(*filter(ports.claimed, ports.blocks())); print(ports.block_of({port}))"
+    said = subprocess.run([sys.executable, "-c", ask], cwd=_TESTS, capture_output=True, text=True, check=True).stdout
+    theirs, ours = said.splitlines()
+    assert ours not in theirs.split()
 
 
 def test_condition_that_stays_false_fails_with_its_name() -> None:

@@ -307,8 +307,8 @@ def test_hundred_races_leave_nothing_behind(gateway: StartGateway, services: tup
     for each in clients:
         each.join(60)
 
-    for _ in range(101):
-        assert a.closed.acquire(timeout=5.0)
+    # Not one by one: the slow machine's loser may be gone before its request was read.
+    wait_until(lambda: a.upstream.open_connections == 0, 5, "the end of the silent connections")
     assert_nothing_left(running)
     wait_until(lambda: running.open_upstream_connections(a.upstream.port) == 0, 2, "the losers' connections to go")
     wait_until(lambda: running.open_fds() <= before, 5, "the end of all descriptors")

@@ -264,7 +264,7 @@ def test_client_that_leaves_ends_a_query_that_has_no_row_yet(postgres: Postgres,
     wait_until(lambda: postgres.sql(f"SELECT count(*) {sleeping}") == "1", 10, "the lock")
     try:
         with socket.create_connection(running.admin_address) as client:
-            client.sendall(b"GET /-/exchanges.csv HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            client.sendall(b"GET /-/exchanges.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             wait_until(lambda: postgres.sql(looking) == "1", 5, "the query")
             assert running.admin("/-/store").json()["exports"] == 1
         wait_until(lambda: postgres.sql(looking) == "0", 5, "the end of the query")

@@ -181,7 +181,7 @@ def test_conversion_that_breaks_ends_in_a_line(stage: Stage) -> None:
     check(
         answer,
         line,
-        Expected(r'\{"data":\{"n":1\}\}\n' + line_told("answer_unfinished"), line={"outcome": "truncated"}),
+        Expected(r'\{"data":\{"n":1\}\}\n+' + line_told("answer_unfinished"), line={"outcome": "truncated"}),
     )
 
 
