@@ -4,7 +4,7 @@ The server hands over its own request object: WSGI's variables have lost the cas
 and the octets of the path (F17).
 """
 
-import secrets
+import os
 from typing import Any, Protocol
 
 from gateway.exchange.exchange import Exchange
@@ -45,7 +45,7 @@ def exchange_of(environ: dict[str, Any], forwarding: Forwarding, started: float)
     )
     believed = trusted(forwarding, peer)
     incoming = head.first(forwarding.request_id_header.lower())
-    identity = request_id(incoming, believed, secrets.token_hex(16))
+    identity = request_id(incoming, believed, os.urandom(16).hex())
     return Exchange(id=identity, request=head, started=started, trusted_peer=believed)
 
 
