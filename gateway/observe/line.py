@@ -7,8 +7,9 @@ every other end is ``info``, a client's mistake or departure too, for nobody on 
 import json
 import logging
 import re
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TextIO
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.outcome import Outcome
@@ -21,6 +22,20 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 _NOT_SHOWN = re.compile("[^!-~]")
 _NOT_PRINTED = re.compile("[^ -~]")
 _FAULTS = frozenset({Outcome.FAILED, Outcome.TRUNCATED, Outcome.TIMED_OUT, Outcome.BROKEN})
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """A handler whose records are lines and nothing else, so that a line can be written without a record."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def write(self, text: str) -> None:
+        """Write one line and flush it. As with a record, a stream that takes nothing is nobody's failure."""
+        with self.lock or nullcontext(), suppress(Exception):
+            self.stream.write(text + self.terminator)
+            self.stream.flush()
 
 
 class LineLog:
@@ -42,7 +57,20 @@ class LineLog:
     def write(self, record: Record, level: int) -> None:
         """Write the line of a record."""
         now = datetime.fromtimestamp(record.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._logger.log(level, "%s", self._render(line_of(record, now)))
+        text = self._render(line_of(record, now))
+        only = self._only_handler()
+        if only is not None:
+            only.write(text)
+        else:
+            self._logger.log(level, "%s", text)
+
+    def _only_handler(self) -> LineHandler | None:
+        """Return the handler that alone would get the line, as it is: without a record it costs a third."""
+        logger = self._logger
+        if len(logger.handlers) != 1 or logger.propagate or logger.filters:
+            return None
+        (handler,) = logger.handlers
+        return handler if isinstance(handler, LineHandler) and not handler.filters and not handler.level else None
 
 
 def level_of(exchange: Exchange) -> int:
