@@ -9,6 +9,7 @@ import logging
 import re
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, TextIO
 
 from gateway.exchange.exchange import Exchange
@@ -56,8 +57,7 @@ class LineLog:
 
     def write(self, record: Record, level: int) -> None:
         """Write the line of a record."""
-        now = datetime.fromtimestamp(record.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        text = self._render(line_of(record, now))
+        text = self._render(line_of(record, _iso(record.time)))
         only = self._only_handler()
         if only is not None:
             only.write(text)
@@ -71,6 +71,19 @@ class LineLog:
             return None
         (handler,) = logger.handlers
         return handler if isinstance(handler, LineHandler) and not handler.filters and not handler.level else None
+
+
+def _iso(moment: float) -> str:
+    """Return a moment, in seconds since 1970, as ISO 8601 has it in UTC, down to milliseconds."""
+    second = int(moment // 1)
+    micros = round((moment - second) * 1_000_000)
+    return f"{_iso_second(second + micros // 1_000_000)}.{micros % 1_000_000 // 1000:03}Z"
+
+
+@lru_cache(maxsize=8)
+def _iso_second(second: int) -> str:
+    """Return all but the milliseconds, which many lines have in common."""
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def level_of(exchange: Exchange) -> int:

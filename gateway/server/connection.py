@@ -117,14 +117,8 @@ class Connection:
                 return None
             # Who says nothing at first and then drips has no more time than who drips from the beginning.
             waited = time.monotonic() - begun if first else 0.0
-            # What gevent.Timeout is made of, without what makes it safe to be nested, which costs five times as much.
-            timer = get_hub().loop.timer(max(self._service.head_seconds - waited, _LEAST_SECONDS))
-            timer.start(self._greenlet.throw, _HeadTimeout)
-            try:
+            with _Deadline(self._greenlet, max(self._service.head_seconds - waited, _LEAST_SECONDS), _HeadTimeout):
                 return next(parser)  # type: ignore[no-any-return]
-            finally:
-                timer.stop()
-                timer.close()
         except _HeadTimeout:
             self._refuse(Failure(HEAD_TIMEOUT, "the request's head took longer than [server] head_timeout"))
         except (StopIteration, NoMoreData, OSError, _Idle):
@@ -144,11 +138,11 @@ class Connection:
         if pending is not None and pending():
             return True
         self._idle, self._new = not first, first
+        seconds = self._service.head_seconds if first else self._service.keepalive_seconds
         try:
-            # With the socket's own watcher: a new one for each wait would cost a system call more to be known.
-            wait(self._sock._read_event, self._service.head_seconds if first else self._service.keepalive_seconds)
-        except TimeoutError:
-            return False
+            with _Deadline(self._greenlet, seconds, _Idle):
+                # With the socket's own watcher: a new one for each wait would cost a system call more to be known.
+                wait(self._sock._read_event)
         finally:
             self._idle = self._new = False
         return True
@@ -279,9 +273,29 @@ def _nobody(failure: Failure) -> None:
     """Hear a failure where no record is kept."""
 
 
+class _Deadline:
+    """Throws ``reason`` into a greenlet that is still inside it after ``seconds``.
+
+    What gevent.Timeout is made of, without what lets it be nested and shared, which costs five times as much.
+    """
+
+    __slots__ = ("_timer",)
+
+    def __init__(self, greenlet: Any, seconds: float, reason: type[BaseException]) -> None:
+        self._timer = get_hub().loop.timer(seconds)
+        self._timer.start(greenlet.throw, reason)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.stop()
+        self._timer.close()
+
+
 class _HeadTimeout(BaseException):
     """Ends the reading of a head that takes too long; no OSError, which would look like one of the socket's."""
 
 
 class _Idle(BaseException):
-    """Wakes a connection that waits for a next request."""
+    """Ends a connection that waits for a request: for too long, or because we leave."""
