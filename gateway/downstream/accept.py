@@ -57,7 +57,7 @@ def check(exchange: Exchange) -> None:
         raise FailureError(Failure(BAD_REQUEST, "more than one Host field"))
     if not hosts and request.version >= (1, 1):
         raise FailureError(Failure(BAD_REQUEST, "no Host field"))
-    if any(not valid_host(host) for host in (*hosts, request.authority) if host):
+    if any(not valid_host(host) for host in {*hosts, request.authority} if host):
         raise FailureError(Failure(BAD_REQUEST, "the Host field or the target's authority is not valid"))
     if request.method == "CONNECT":
         raise FailureError(Failure(METHOD_UNSUPPORTED, "CONNECT is not served here"))
