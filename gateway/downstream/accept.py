@@ -4,7 +4,7 @@ The server hands over its own request object: WSGI's variables have lost the cas
 and the octets of the path (F17).
 """
 
-import secrets
+import os
 from typing import Any, Protocol
 
 from gateway.exchange.exchange import Exchange
@@ -45,7 +45,7 @@ def exchange_of(environ: dict[str, Any], forwarding: Forwarding, started: float)
     )
     believed = trusted(forwarding, peer)
     incoming = head.first(forwarding.request_id_header.lower())
-    identity = request_id(incoming, believed, secrets.token_hex(16))
+    identity = request_id(incoming, believed, os.urandom(16).hex())
     return Exchange(id=identity, request=head, started=started, trusted_peer=believed)
 
 
@@ -57,7 +57,7 @@ def check(exchange: Exchange) -> None:
         raise FailureError(Failure(BAD_REQUEST, "more than one Host field"))
     if not hosts and request.version >= (1, 1):
         raise FailureError(Failure(BAD_REQUEST, "no Host field"))
-    if any(not valid_host(host) for host in (*hosts, request.authority) if host):
+    if any(not valid_host(host) for host in {*hosts, request.authority} if host):
         raise FailureError(Failure(BAD_REQUEST, "the Host field or the target's authority is not valid"))
     if request.method == "CONNECT":
         raise FailureError(Failure(METHOD_UNSUPPORTED, "CONNECT is not served here"))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import flask
+from werkzeug.datastructures import Headers
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import Failure
@@ -42,17 +43,30 @@ class Stream:
 
 
 class ExactResponse(flask.Response):
-    """A response that reaches the server as it is: Werkzeug would rewrite Location, Content-Type and others."""
+    """A response that reaches the server as it is: Werkzeug would rewrite Location, Content-Type and others.
+
+    Of Werkzeug's it has the status only; its fields are those of ``head``, sent as they are.
+    """
 
     def __init__(self, head: ReplyHead, stream: Stream) -> None:
-        super().__init__(status=head.status)
+        # Not Werkzeug's own __init__: it would make a body and fields for each exchange that never go out.
+        self._status_code = head.status
+        self._status = f"{head.status} {head.reason}"
         self._head = head
         self._stream = stream
+
+    def __repr__(self) -> str:
+        return f"<ExactResponse {self._status}>"
+
+    @property
+    def headers(self) -> Headers:  # type: ignore[override]
+        """The fields as Werkzeug knows them, for those who look; made when asked for."""
+        return Headers(self._head.fields)
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Hand the server status line and field lines unchanged, hop-by-hop fields removed (RFC 9110 7.6.1)."""
         try:
-            start_response(f"{self._head.status} {self._head.reason}", end_to_end(self._head.fields))
+            start_response(self._status, end_to_end(self._head.fields))
         except BaseException:
             self._stream.close()  # Nobody else got it.
             raise

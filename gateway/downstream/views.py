@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import flask
 from flask import stream_with_context
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import Rule
 
 from gateway.downstream.accept import exchange_of
@@ -156,15 +157,46 @@ class _AnyTarget:
         return self._match
 
 
+class _NoSessions(SessionInterface):
+    """Sessions are none of a gateway's business: no cookie is read or written, one empty session is everybody's."""
+
+    def __init__(self) -> None:
+        self._none = NullSession()
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> NullSession:
+        """Return the session that cannot be written to."""
+        return self._none
+
+    def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
+        """Save nothing: there is nothing in it."""
+
+
 class DataApp(flask.Flask):
-    """The Flask application of the data listener."""
+    """The Flask application of the data listener: one view, and nothing of Flask's before or behind it.
+
+    Each request has its context, to the last octet of the stream, in which ``flask.request`` and ``flask.g`` can be
+    read. There is nothing to be found out in it that is the same for all of them, hence the short cuts.
+    """
+
+    session_interface = _NoSessions()
 
     def __init__(self, gate: Callable[[], Gate]) -> None:
         """``gate`` returns the gate that serves new exchanges at the moment."""
         super().__init__("gateway", static_folder=None, template_folder=None)
+        self._gate = gate
         self.add_url_rule("/", "relay", lambda: gate().relay(), provide_automatic_options=False)
         self._adapter = _AnyTarget(next(self.url_map.iter_rules("relay")))
 
     def create_url_adapter(self, request: Any) -> Any:
         """Choose the one rule for any request (see the module's docstring)."""
         return self._adapter
+
+    def full_dispatch_request(self) -> flask.Response:
+        """Call the view. What Flask does around it is for hooks and error handlers, of which there are none."""
+        return self._gate().relay()
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Do nothing: an exchange ends when its stream is closed (F3), not when its context is popped."""
+
+    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Do nothing, for the same reason."""

@@ -95,8 +95,11 @@ def request_fields(fields: Fields) -> Fields:
 def set_field(fields: Fields, name: str, value: str) -> None:
     """Make ``fields`` hold exactly one line called ``name``: in place of the first of them, or at the end."""
     wanted = name.lower()
-    at = next((index for index, line in enumerate(fields) if line[0].lower() == wanted), len(fields))
-    fields[at:] = [(name, value), *(line for line in fields[at:] if line[0].lower() != wanted)]
+    for at, line in enumerate(fields):
+        if line[0].lower() == wanted:
+            fields[at:] = [(name, value), *[line for line in fields[at:] if line[0].lower() != wanted]]
+            return
+    fields.append((name, value))
 
 
 def remove_field(fields: Fields, name: str) -> None:

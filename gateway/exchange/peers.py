@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
@@ -12,13 +13,23 @@ UNKNOWN = "unknown"
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _OF_ONE_HOLDER = 64
 """Bits of an IPv6 address that tell its holder: whoever has one address of such a network has all of them."""
+_LONGEST = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+_REMEMBERED = 1024
+"""Texts whose reading is kept, for a connection asks with the same one at each of its requests; the one asked for
+longest ago gives way."""
 
 
 def address_of(text: str) -> Address | None:
     """Return the address that ``text`` is, zone left out; an IPv4 address that a dual-stack socket shows mapped is
     the IPv4 address (RFC 4291 section 2.5.5.2). None for anything else."""
+    bare = text.partition("%")[0]
+    return _parsed(bare) if len(bare) <= _LONGEST else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parsed(text: str) -> Address | None:
     try:
-        address = ip_address(text.partition("%")[0])
+        address = ip_address(text)
     except ValueError:
         return None
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

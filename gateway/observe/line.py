@@ -4,11 +4,13 @@ Levels: an exchange that ended by the upstream's fault or ours (failed, truncate
 every other end is ``info``, a client's mistake or departure too, for nobody on call can mend those.
 """
 
-import json
 import logging
 import re
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
-from typing import Literal
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from typing import Literal, TextIO
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.outcome import Outcome
@@ -17,10 +19,23 @@ from gateway.observe.record import Record, record_of
 Line = dict[str, str | int | float | None]
 """The members of a line, in the order they are written."""
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _NOT_SHOWN = re.compile("[^!-~]")
 _NOT_PRINTED = re.compile("[^ -~]")
 _FAULTS = frozenset({Outcome.FAILED, Outcome.TRUNCATED, Outcome.TIMED_OUT, Outcome.BROKEN})
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """A handler whose records are lines and nothing else, so that a line can be written without a record."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def write(self, text: str) -> None:
+        """Write one line and flush it. As with a record, a stream that takes nothing is nobody's failure."""
+        with self.lock or nullcontext(), suppress(Exception):
+            self.stream.write(text + self.terminator)
+            self.stream.flush()
 
 
 class LineLog:
@@ -41,8 +56,33 @@ class LineLog:
 
     def write(self, record: Record, level: int) -> None:
         """Write the line of a record."""
-        now = datetime.fromtimestamp(record.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._logger.log(level, "%s", self._render(line_of(record, now)))
+        text = self._render(line_of(record, _iso(record.time)))
+        only = self._only_handler()
+        if only is not None:
+            only.write(text)
+        else:
+            self._logger.log(level, "%s", text)
+
+    def _only_handler(self) -> LineHandler | None:
+        """Return the handler that alone would get the line, as it is: without a record it costs a third."""
+        logger = self._logger
+        if len(logger.handlers) != 1 or logger.propagate or logger.filters:
+            return None
+        (handler,) = logger.handlers
+        return handler if isinstance(handler, LineHandler) and not handler.filters and not handler.level else None
+
+
+def _iso(moment: float) -> str:
+    """Return a moment, in seconds since 1970, as ISO 8601 has it in UTC, down to milliseconds."""
+    second = int(moment // 1)
+    micros = round((moment - second) * 1_000_000)
+    return f"{_iso_second(second + micros // 1_000_000)}.{micros % 1_000_000 // 1000:03}Z"
+
+
+@lru_cache(maxsize=8)
+def _iso_second(second: int) -> str:
+    """Return all but the milliseconds, which many lines have in common."""
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def level_of(exchange: Exchange) -> int:
@@ -127,7 +167,15 @@ def _tell_the_stream(record: Record, told: Line) -> None:
 
 def as_json(record: Line) -> str:
     """Return ``record`` as one line of JSON, pure ASCII; whatever a client sent cannot begin a second line."""
-    return _encode(record).replace("\x7f", "\\u007f")
+    # Put together here, in half the time: json makes an encoder anew for each text.
+    members = ",".join([f'"{name}":{_as_json(value)}' for name, value in record.items()])
+    return f"{{{members}}}".replace("\x7f", "\\u007f")
+
+
+def _as_json(value: str | int | float | None) -> str:
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    return "null" if value is None else repr(value)
 
 
 def as_text(record: Line) -> str:

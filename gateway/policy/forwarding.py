@@ -81,10 +81,14 @@ def hooks(route: Route) -> Hooks:
         left = forwards_left(request)
         if left is not None:
             set_field(fields, "Max-Forwards", str(left - 1))
-        if not exchange.trusted_peer:
+        believed = exchange.trusted_peer
+        if not believed:
             fields[:] = [line for line in fields if not _speaks_of_the_way(line[0])]
         if forwarding.via is not None:
             fields.append(("Via", f"{_protocol(request.version)} {forwarding.via}"))
+        if not believed:
+            fields += _own_lines(forwarding, request)  # Nothing is left that they could join.
+            return
         if forwarding.forwarded:
             _append_member(fields, "Forwarded", forwarded_element(request))
         if forwarding.x_forwarded:
@@ -113,6 +117,20 @@ def forwarded_element(request: RequestHead) -> str:
     return f"{element};proto={request.scheme}"
 
 
+def _own_lines(forwarding: Forwarding, request: RequestHead) -> Fields:
+    """Return what is told of a request about whose way nobody else has said anything."""
+    lines: Fields = []
+    if forwarding.forwarded:
+        lines.append(("Forwarded", forwarded_element(request)))
+    if forwarding.x_forwarded:
+        if request.peer:
+            lines.append(("X-Forwarded-For", _plain_address(request.peer)))
+        lines.append(("X-Forwarded-Proto", request.scheme))
+        if request.authority:
+            lines.append(("X-Forwarded-Host", request.authority))
+    return lines
+
+
 def _add_x_forwarded(fields: Fields, request: RequestHead) -> None:
     """Append the peer to X-Forwarded-For, and leave exactly one -Proto and one -Host, the earliest ones known."""
     if request.peer:
@@ -137,6 +155,8 @@ def _speaks_of_the_way(name: str) -> bool:
 
     With underscores too: CGI and WSGI read ``X_Forwarded_For`` as ``X-Forwarded-For``.
     """
+    if name[:1] not in "fFxX":
+        return False
     name = name.lower().replace("_", "-")
     return name.startswith("x-forwarded-") or name in ("forwarded", "x-real-ip")
 

@@ -108,7 +108,7 @@ class RouteTable:
             prefix = segments[:length]
             for pattern in patterns:
                 for route in self._places.get((prefix, pattern), ()):
-                    if not _headers_match(route, request):
+                    if route.headers and not _headers_match(route, request):
                         continue
                     if _takes(route, request):
                         return route

@@ -17,6 +17,7 @@ from gevent.monkey import get_original
 from gateway.exchange.failure import CLIENT_GONE, Failure
 
 _READABLE = 1
+_BEGIN_SECONDS = 0.02
 _HANG_UP_POLL_SECONDS = 0.25
 _poll = get_original("select", "poll")
 
@@ -33,15 +34,23 @@ class ClientWatch:
         self._watcher: Any = None
 
     def start(self) -> None:
-        """Begin to watch. Octets that others still read (an upload) do not matter; the end of the connection does."""
-        self._watcher = get_hub().loop.io(self._sock.fileno(), _READABLE)
+        """Begin to watch. Octets that others still read (an upload) do not matter; the end of the connection does.
+
+        For a moment nothing is looked at: most answers are there by then, and have not paid for a watch on the socket,
+        of which the kernel would have to be told twice.
+        """
+        self._watcher = get_hub().loop.timer(_BEGIN_SECONDS)
+        self._watcher.start(self._look_closely, self._sock.fileno())
+
+    def _look_closely(self, fileno: int) -> None:
+        self.stop()
+        self._watcher = get_hub().loop.io(fileno, _READABLE)
         self._watcher.start(self._readable)
 
     def restart(self) -> None:
         """Watch closely again: the octets that were in the way have been read."""
         if self._watcher is not None:
-            self.stop()
-            self.start()
+            self._look_closely(self._sock.fileno())
 
     def stop(self) -> None:
         """End the watch; calling it again, or without `start`, is harmless."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from gateway.observe.line import LineHandler
+
 
 def configure(level: str) -> None:
     """Set up logging for this process; calling it again changes only the level."""
@@ -13,7 +15,7 @@ def configure(level: str) -> None:
     logging.raiseExceptions = False
     lines = logging.getLogger("gateway.exchange")
     if not lines.handlers:
-        lines.addHandler(_handler(sys.stdout, "%(message)s"))
+        lines.addHandler(LineHandler(sys.stdout))
         lines.propagate = False
         for name in ("gateway", "gunicorn.error"):
             logger = logging.getLogger(name)

@@ -28,11 +28,14 @@ from gateway.exchange.message import Fields
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_ORDINARY_LINE = re.compile(rb"([A-Z]{3,20}) (/(?:[!\"$-.0-~][!\"$-~]*)?) HTTP/1\.([01])")
+"""A request line with a path of visible octets: no fragment, and no second slash that could begin an authority."""
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _EMPTY_LINE = b"\r\n"
 _PIECE_BYTES = 64 * 1024
 _SINGLE = frozenset({"HOST", "CONTENT-TYPE", "EXPECT"})
+_FRAMING = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING"})
 _LIKE_FRAMING = frozenset({"CONTENT_LENGTH", "TRANSFER_ENCODING"})
 """Names that CGI and WSGI turn into the same variables as the fields that frame a body."""
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -144,21 +147,41 @@ class UploadBody:
 class ExactRequest(Request):
     """A request whose field lines keep case, order and repetition in ``field_lines``."""
 
-    def __init__(self, *args: Any, limits: "Limits", scheme: str) -> None:
-        self._limits = limits
-        self._scheme = scheme
+    def __init__(
+        self, cfg: Any, unreader: Any, peer_addr: Any, req_number: int = 1, *, limits: "Limits", scheme: str
+    ) -> None:
+        """Set what gunicorn's own would set, but by our limits (it would cap the request line at 8190 octets).
+
+        Looking up a dozen of its settings for each request would cost more than parsing most of them.
+        """
+        self.cfg = cfg
+        self.unreader = unreader
+        self.peer_addr = self.remote_addr = peer_addr
+        self.req_number = req_number
+        self.method = self.uri = self.path = self.query = self.fragment = ""
+        self.version: Any = None
+        self.headers: list[tuple[str, str]] = []
+        self.trailers: list[tuple[str, str]] = []
+        self.body: Any = None
+        self.scheme = scheme
+        self.must_close = False
+        self.proxy_protocol_info = None
+        self.limit_request_line = limits.request_line_bytes
+        self.limit_request_fields = limits.fields
+        self.limit_request_field_size = limits.field_bytes
+        self.max_buffer_headers = limits.head_bytes
         self.field_lines: Fields = []
         self.wants_continue = False
-        super().__init__(*args)
+        self._framed = False
+        """Whether any field speaks of a body."""
+        unreader.unread(self.parse(unreader))
+        self.set_body_reader()
 
     def parse(self, unreader: Any) -> bytes:
-        """Read the head, within our own limits (gunicorn would cap the request line at 8190 octets)."""
-        self.limit_request_line = self._limits.request_line_bytes
-        self.limit_request_fields = self._limits.fields
-        self.limit_request_field_size = self._limits.field_bytes
-        self.max_buffer_headers = self._limits.head_bytes
-        self.scheme = self._scheme
-        return super().parse(unreader)  # type: ignore[no-any-return]
+        """Read the head; return what follows it. Raises StopIteration where nothing comes at all."""
+        buf = bytearray()
+        self.read_into(unreader, buf, stop=True)
+        return self._parse_python(unreader, buf)
 
     def _parse_python(self, unreader: Any, buf: bytearray) -> bytes:
         """Read to the end of the head and parse it; return what follows (RFC 9112 sections 2.1 and 2.2).
@@ -201,7 +224,18 @@ class ExactRequest(Request):
         return end
 
     def parse_request_line(self, line_bytes: bytes) -> None:
-        """Parse strictly: a target has no fragment (RFC 9112 section 3.2), and readers differ about one that has."""
+        """Parse strictly: a target has no fragment (RFC 9112 section 3.2), and readers differ about one that has.
+
+        A line that is beyond doubt is taken as it is; every other one gets gunicorn's verdict.
+        """
+        ordinary = _ORDINARY_LINE.fullmatch(line_bytes)
+        if ordinary is not None:
+            method, uri, minor = ordinary.groups()
+            self.method, self.uri = method.decode("ascii"), uri.decode("ascii")
+            self.version = (1, int(minor))
+            self.path, _, self.query = self.uri.partition("?")
+            self.fragment = ""
+            return
         super().parse_request_line(line_bytes)
         if "#" in self.uri:
             raise InvalidRequestLine("a fragment")
@@ -225,6 +259,8 @@ class ExactRequest(Request):
                 if key in seen:
                     raise InvalidHeader(key)
                 seen.add(key)
+            if key in _FRAMING:
+                self._framed = True
             if key in _LIKE_FRAMING or (key == "CONTENT-LENGTH" and not _LENGTH.fullmatch(value)):
                 raise InvalidHeader(key)
             if key == "EXPECT" and not from_trailer:
@@ -258,13 +294,16 @@ class ExactRequest(Request):
 
         A coding below chunked is refused: nobody here takes it off, and what goes up would not name it (section 6.1).
         """
+        if not self._framed:
+            self.body = UploadBody(self, 0)
+            return
         super().set_body_reader()
         codings = [value.lower() for name, value in self.headers if name == "TRANSFER-ENCODING"]
         if codings not in ([], ["chunked"]):
             raise UnsupportedTransferCoding(", ".join(codings))
         reader = self.body.reader
         length = reader.length if isinstance(reader, LengthReader) else None
-        self.body: Any = UploadBody(self, length)
+        self.body = UploadBody(self, length)
 
     def should_close(self) -> bool:
         """Whether the connection ends behind this request (RFC 9112 section 9.3, all Connection fields read)."""

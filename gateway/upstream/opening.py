@@ -1,6 +1,7 @@
 """One attempt: connect, send, read the head. What comes back is a reply, or a failure."""
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import requests
 import urllib3
@@ -17,6 +18,9 @@ from gateway.upstream.dialing import tls_context
 from gateway.upstream.pool import Pool
 from gateway.upstream.transport import ExactAdapter, ExactRequest, StreamedResponse
 from gateway.upstream.watch import Watch as Watch
+
+_NO_TIMEOUT = cast(Any, urllib3.Timeout(connect=None, read=None))
+"""What the library would make for each request anew. Deadlines are the watch's."""
 
 
 class Opener:
@@ -66,7 +70,7 @@ class Opener:
             Sending(attempt, exchange.upload, watch, connect_seconds),
         )
         try:
-            response = self._adapter.send(request, stream=True)
+            response = self._adapter.send(request, stream=True, timeout=_NO_TIMEOUT)
         except FailureError as error:
             attempt.failure = error.failure
             raise

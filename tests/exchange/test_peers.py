@@ -90,3 +90,10 @@ def test_deny_wins_and_an_allow_list_denies_all_others(
     """And where the address is not known no list lets it pass."""
     rule = AddressRule(None if allow is None else peers(*allow), None if deny is None else peers(*deny))
     assert rule.refuses(peer) is refused
+
+
+def test_longest_way_to_write_an_address_is_still_one() -> None:
+    """What is longer is none, without being looked at or remembered: clients may send any text as one."""
+    assert address_of("0000:0000:0000:0000:0000:ffff:192.168.200.100") == ip_address("192.168.200.100")
+    assert address_of("1" * 5000) is None
+    assert address_of("fe80::1%" + "z" * 5000) == ip_address("fe80::1")

@@ -1,7 +1,9 @@
 """The one log line of each exchange."""
 
+import io
 import json
 import logging
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.message import RequestHead, Source
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.target import parse_endpoint
-from gateway.observe.line import LineLog, as_json, as_text, level_of, line
+from gateway.observe.line import LineHandler, LineLog, as_json, as_text, level_of, line
 from gateway.observe.masking import without_secrets
 
 NOW = "2025-01-01T00:00:00.000Z"
@@ -241,6 +243,73 @@ def test_line_is_written_once_in_the_chosen_format(format_: str, begins: str, ca
     (written,) = caplog.records
     assert written.levelno == logging.INFO
     assert written.getMessage().startswith(begins)
+
+
+class CountingLogger(logging.Logger):
+    """A logger that counts the records it makes; nobody else hears of them."""
+
+    records = 0
+
+    def makeRecord(self, *given: Any, **more: Any) -> logging.LogRecord:
+        self.records += 1
+        return super().makeRecord(*given, **more)
+
+
+class OneHandler:
+    """A logger with a line handler of its own, and what that wrote."""
+
+    def __init__(self) -> None:
+        self.written = io.StringIO()
+        self.handler = LineHandler(self.written)
+        self.logger = CountingLogger("tests.one")
+        self.logger.propagate = False
+        self.logger.addHandler(self.handler)
+
+    def finish(self) -> None:
+        LineLog("text", self.logger).finish(ended(a_request(target="/%s%d")), 1735689600.25)
+
+
+def test_line_is_the_same_with_and_without_a_record_of_logging() -> None:
+    """Where nobody else listens the line is written directly: the same text, and no record is made."""
+    direct, by_record = OneHandler(), OneHandler()
+    by_record.handler.setLevel(logging.INFO)  # Whatever a handler wishes for, a record is what it can decide by.
+
+    direct.finish()
+    by_record.finish()
+
+    assert direct.written.getvalue() == by_record.written.getvalue()
+    assert direct.written.getvalue().startswith("200 ")
+    assert direct.written.getvalue().endswith("\n")
+    assert (direct.logger.records, by_record.logger.records) == (0, 1)
+
+
+def test_whoever_listens_besides_gets_a_record(caplog: pytest.LogCaptureFixture) -> None:
+    """A second handler, a filter or a parent that is told: all of them see what they always saw."""
+    one = OneHandler()
+    one.logger.addHandler(caplog.handler)
+
+    one.finish()
+
+    assert [record.levelno for record in caplog.records] == [logging.INFO]
+    assert one.written.getvalue().count("\n") == 1
+
+
+def test_filter_still_decides_about_the_line() -> None:
+    """It could hold back what must not be told."""
+    one = OneHandler()
+    one.logger.addFilter(lambda record: False)
+
+    one.finish()
+
+    assert one.written.getvalue() == ""
+
+
+def test_stream_that_takes_nothing_does_not_reach_the_exchange() -> None:
+    """A closed pipe is no reason for an exchange to fail, nor for its neighbours'."""
+    one = OneHandler()
+    one.written.close()
+
+    one.finish()
 
 
 def test_line_below_the_loggers_level_is_not_even_made(caplog: pytest.LogCaptureFixture) -> None:
