@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.admin import guard
+from gateway.admin.all_streams import AllStreams, Alone, Colleagues
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
 from gateway.callers import CallerDesk
@@ -59,13 +60,18 @@ class Applications:
         line_log: LineLog,
         read_again: Callable[[], bool | None] | None = None,
         store: "Store | None" = None,
+        *,
+        colleagues: Colleagues | None = None,
+        breathe: Callable[[], object] = lambda: None,
     ) -> None:
         """``read_again`` lets the configuration be read again, see ``admin_app``; None where it cannot be.
 
-        ``store`` gets the record of every exchange. Raises ValueError for an upstream whose TLS files, or a Redis whose
-        URL, cannot be used.
+        ``store`` gets the record of every exchange. ``colleagues`` are the other workers, which may ask `streams`;
+        ``breathe`` lets others run where much is to be done for them. Raises ValueError for an upstream whose TLS
+        files, or a Redis whose URL, cannot be used.
         """
         self.live = Live()
+        self.streams = AllStreams(self.live, time.monotonic, colleagues or Alone(), breathe)
         self.store = store
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
@@ -81,7 +87,7 @@ class Applications:
         self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
-        self.admin = admin_app(self.status, self._snapshots, self.live, read_again, lambda: self.store)
+        self.admin = admin_app(self.status, self._snapshots, self.streams, read_again, lambda: self.store)
         guard.install(self.admin, lambda: self._plan.admin)
         self._checks.adopt(self._wanted_checks(plan))
 

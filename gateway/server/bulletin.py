@@ -20,7 +20,7 @@ class Bulletin:
     """Holds the newest notice. Made before the fork; the master pins, workers look."""
 
     def __init__(self) -> None:
-        self._fd = os.memfd_create("slowgate") if hasattr(os, "memfd_create") else _nameless_file()
+        self._fd = nameless_memory()
         self._seen = 0
         self._pinned = 0
 
@@ -46,6 +46,9 @@ class Bulletin:
         return pickle.loads(octets)  # noqa: S301 - memory without a name, written by our own master only
 
 
-def _nameless_file() -> int:
+def nameless_memory() -> int:
+    """Return a descriptor of memory that processes share and that has no name in any file system."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("slowgate")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())

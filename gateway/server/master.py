@@ -13,6 +13,7 @@ from gunicorn.arbiter import Arbiter
 from gateway.server.binding import addresses
 from gateway.server.bulletin import Bulletin
 from gateway.server.configuration import Configuration, Rejected, needs_restart
+from gateway.server.switchboard import Switchboard
 
 _MASTER_PATIENCE_SECONDS = 10.0
 """What the master grants beyond `drain_timeout`, so that workers always end by themselves first (F14)."""
@@ -64,6 +65,9 @@ class Application(BaseApplication):
         self.configuration = configuration
         self.source = source
         self.bulletin = Bulletin()
+        settings = configuration.settings
+        # Nobody could ask where there is no admin listener.
+        self.switchboard = Switchboard(settings.server.workers) if settings.admin.listen is not None else None
         super().__init__()
 
     def load_config(self) -> None:
@@ -93,7 +97,12 @@ class Application(BaseApplication):
         """Build what a worker serves. Called in the worker."""
         from gateway.server.service import Service
 
-        return Service(self.configuration, self.bulletin, can_read_again=self.source is not None)
+        return Service(
+            self.configuration,
+            self.bulletin,
+            can_read_again=self.source is not None,
+            switchboard=self.switchboard,
+        )
 
     def read_again(self) -> None:
         """Read the file and tell the workers; a bad one changes nothing but what readiness says."""

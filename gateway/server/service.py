@@ -18,6 +18,7 @@ from gateway.server.door import Door, Entry
 from gateway.server.listener import Listener, Manner
 from gateway.server.logs import configure
 from gateway.server.request import Limits
+from gateway.server.switchboard import Switchboard
 from gateway.server.tls import server_context
 
 if TYPE_CHECKING:
@@ -38,8 +39,18 @@ _log = logging.getLogger("gateway.server")
 class Service:
     """Made in each worker, after the fork: connections to upstreams must not be shared."""
 
-    def __init__(self, configuration: Configuration, bulletin: Bulletin, *, can_read_again: bool = False) -> None:
-        """``can_read_again`` says whether the configuration came from a file."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        bulletin: Bulletin,
+        *,
+        can_read_again: bool = False,
+        switchboard: Switchboard | None = None,
+    ) -> None:
+        """``can_read_again`` says whether the configuration came from a file.
+
+        ``switchboard`` leads to the other workers.
+        """
         self._settings = configuration.settings
         self._bulletin = bulletin
         self._master = os.getppid()
@@ -48,7 +59,11 @@ class Service:
             _line_log(configuration.settings),
             self._read_again if can_read_again else None,
             _store(configuration.settings),
+            colleagues=switchboard,
+            breathe=lambda: gevent.sleep(0),
         )
+        if switchboard is not None:
+            switchboard.take(self._applications.streams.answer)
         self._data: list[Listener] = []
         self._admin: list[Listener] = []
         self.live = self._applications.live

@@ -137,7 +137,7 @@ def test_a_cancelled_stream_looks_cut_and_is_recorded_as_such(
         assert (done.status, done.json()["cancelled"]) == (200, 1)
         assert client.wait_closed() in ("eof", "reset")
 
-    assert (stream["target"], stream["phase"], stream["route"]) == ("/long?key=***", "relaying", "all")
+    assert (stream["target"], stream["phase"], stream["route"]) == ("/long?key=***", "relay", "all")
     line = running.wait_for_line(lambda line: line["id"] == stream["id"])
     assert (line["outcome"], line["failure"], line["side"]) == ("cancelled", "cancelled", "gateway")
     wait_until(lambda: upstream.open_connections == 0, 2, "the end of the upstream's connection")
