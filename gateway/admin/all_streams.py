@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.admin.streams import AT_A_TIME, Running, cancel, listed
+from gateway.admin.streams import Running, cancel, listed
 from gateway.admin.wanted import BadFilter, Parameters, parse_wanted
 
 ANSWER_SECONDS = 2.0
@@ -20,6 +20,8 @@ MOST_AT_ONCE = 4
 """Lists that one worker makes for its operators at a time: each may be some megabytes."""
 MOST_QUESTION_BYTES = 32 * 1024
 _ROWS_A_PIECE = 100
+_ROWS_A_BREATH = 1000
+"""Rows that are moved before the streams of the worker go on: some 2 ms."""
 
 Row = tuple[float, bytes]
 
@@ -98,10 +100,7 @@ class AllStreams:
                 head, lines = self._read(answer)
                 heads.append(head)
                 rows.append(lines)
-            merged = heapq.merge(*rows, key=lambda row: row[0])
-            return Told(
-                _together(heads, silent), [row for _, (_, row) in zip(range(wanted.limit), merged, strict=False)]
-            )
+            return Told(_together(heads, silent), self._merged(rows, wanted.limit))
         finally:
             self._under_way -= 1
 
@@ -138,11 +137,21 @@ class AllStreams:
             rows = found.rows[at : at + _ROWS_A_PIECE]
             yield b"".join(b"%r %b\n" % (started, row) for started, row in rows)
 
+    def _merged(self, lists: list[list[Row]], most: int) -> list[bytes]:
+        rows: list[bytes] = []
+        for _, row in heapq.merge(*lists, key=lambda row: row[0]):
+            if len(rows) == most:
+                break
+            rows.append(row)
+            if len(rows) % _ROWS_A_BREATH == 0:
+                self._breathe()
+        return rows
+
     def _read(self, answer: bytes) -> tuple[dict[str, int], list[Row]]:
         head, *lines = answer.splitlines()
         rows: list[Row] = []
         for number, line in enumerate(lines):
-            if number % (AT_A_TIME * 10) == 0:
+            if number % _ROWS_A_BREATH == 0:
                 self._breathe()
             started, _, row = line.partition(b" ")
             rows.append((float(started), row))
