@@ -87,8 +87,8 @@ class Switchboard:
         pids = [pid for (pid,) in _OWNER.iter_unpack(owners)]
         return [
             (pid, writing)
-            for index, (pid, (_, writing)) in enumerate(zip(pids, self._inboxes, strict=True))
-            if pid and index != self._mine and pid != os.getpid() and _runs(pid)
+            for pid, (_, writing) in zip(pids, self._inboxes, strict=True)
+            if pid not in (0, os.getpid()) and _runs(pid)
         ]
 
     def _attend(self, inbox: cooperative.socket, answer: Answer) -> None:

@@ -75,6 +75,7 @@ def test_a_token_that_may_read_cannot_control(gateway: StartGateway) -> None:
     assert running.admin("/-/streams", headers=reader).json()["streams"] == []
     assert running.admin("/-/reload", "POST", reader).status == 403
     assert running.admin("/-/streams/x", "DELETE", reader).status == 403
+    assert running.admin("/-/streams?route=all", "DELETE", reader).status == 403
     assert running.admin("/-/streams/x", "DELETE", shows(OPERATOR)).status == 404
 
 
