@@ -45,8 +45,10 @@ def _ended(streams: AllStreams, parameters: Parameters) -> flask.Response:
         content = streams.cancel(parameters)
     except BadFilter as bad:
         return told(Refusal(400, "Bad filter", str(bad)))
-    asked = " ".join(f"{name}={value!r}" for name, value in parameters)
-    _log.info("%s cancels %s: %s ended", flask.g.caller.name, asked, content["cancelled"])
+    if content["cancelled"]:
+        # By what was chosen, not by which values: one that matches nothing may be anything, also a secret.
+        by = ", ".join(sorted({name for name, _ in parameters}))
+        _log.info("%s cancels streams by %s: %s ended", flask.g.caller.name, by, content["cancelled"])
     if content["unanswered"]:
         detail = f"{content['cancelled']} were ended, but not every worker answered"
         return _problem(504, "Not every worker answered", detail, content)
