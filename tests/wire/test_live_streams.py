@@ -162,10 +162,9 @@ def test_a_worker_that_is_stopped_is_named_and_holds_up_nothing(stage: Stage) ->
         stopped, other = held["worker"], next(pid for pid in stage.gateway.worker_pids() if pid != held["worker"])
         os.kill(stopped, signal.SIGSTOP)
         try:
-            listed = _asked_of(stage, other)
+            listed, status, content = _asked_of_who_can_answer(stage, f"/{held['id']}")
             assert listed["unanswered"] == [stopped]
             assert {each["worker"] for each in listed["streams"]} == {other}
-            status, content = _asked_of(stage, other, f"/{held['id']}")
             assert (status, content["unanswered"], content["cancelled"]) == (504, [stopped], 0)
         finally:
             os.kill(stopped, signal.SIGCONT)
@@ -177,20 +176,21 @@ def _whole(listed: Any) -> Any:
     return listed if not listed["unanswered"] else None
 
 
-def _asked_of(stage: Stage, worker: int, page: str = "") -> Any:
-    """Return what the one that can answer says, within 4 s: the kernel gives questions to the stopped one, too."""
+def _asked_of_who_can_answer(stage: Stage, page: str) -> tuple[Any, int, Any]:
+    """Return the list, and what DELETE of ``page`` says on the same connection: each within 4 s.
+
+    The kernel gives connections to the worker that is stopped, too, which would do late what it was asked directly.
+    """
     for _ in range(40):
         connection = http.client.HTTPConnection(*stage.gateway.admin_address, timeout=4)
-        try:
-            connection.request("DELETE" if page else "GET", f"/-/streams{page}", headers=JSON)
+        with contextlib.closing(connection), contextlib.suppress(TimeoutError):
+            connection.request("GET", "/-/streams")
+            listed = json.loads(connection.getresponse().read())
+            connection.auto_open = 0
+            connection.request("DELETE", f"/-/streams{page}", headers=JSON)
             answer = connection.getresponse()
-            content = json.loads(answer.read())
-        except TimeoutError:
-            continue
-        finally:
-            connection.close()
-        return (answer.status, content) if page else content
-    raise AssertionError(f"worker {worker} never answered")
+            return listed, answer.status, json.loads(answer.read())
+    raise AssertionError("no worker ever answered")
 
 
 def test_the_successor_of_a_worker_takes_its_place(stage: Stage) -> None:
