@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway import __version__
 from gateway.admin import guard
+from gateway.admin.all_streams import AllStreams, Alone, Colleagues
 from gateway.admin.metrics import add_metrics
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
@@ -65,19 +66,21 @@ class Applications:
         read_again: Callable[[], bool | None] | None = None,
         *,
         store: "Store | None" = None,
+        colleagues: Colleagues | None = None,
         ledger: Ledger | None = None,
         breathe: Callable[[], object] = lambda: None,
         connections: Callable[[], int] = lambda: 0,
     ) -> None:
         """``read_again`` lets the configuration be read again, see ``admin_app``; None where it cannot be.
 
-        ``store`` gets the record of every exchange. ``ledger`` is where the workers' metrics meet; without it nothing
-        is counted. ``breathe`` lets others run where much is to be done for them, ``connections`` returns how many
-        clients are connected.
+        ``store`` gets the record of every exchange. ``colleagues`` are the other workers, which may ask `streams`.
+        ``ledger`` is where the workers' metrics meet; without it nothing is counted. ``breathe`` lets others run where
+        much is to be done for them, ``connections`` returns how many clients are connected.
 
         Raises ValueError for an upstream whose TLS files, or a Redis whose URL, cannot be used.
         """
         self.live = Live()
+        self.streams = AllStreams(self.live, time.monotonic, colleagues or Alone(), breathe)
         self.store = store
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
@@ -95,7 +98,7 @@ class Applications:
         self.metrics = None if ledger is None else self._collector(ledger, breathe)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
-        self.admin = admin_app(self.status, self._snapshots, self.live, read_again, lambda: self.store)
+        self.admin = admin_app(self.status, self._snapshots, self.streams, read_again, lambda: self.store)
         if self.metrics is not None:
             self.metrics.adopt(_known(plan), _series(plan))
             add_metrics(self.admin, self.metrics.page)

@@ -54,7 +54,9 @@ ROOMS = {
     # The spine knows policies only as callables.
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),
-    "admin": Room(ours=("exchange", "observe", "store"), theirs=("flask", "werkzeug")),
+    "admin": Room(
+        ours=("config.problem", "config.units", "exchange", "observe", "store"), theirs=("flask", "werkzeug")
+    ),
     # From text to a running gateway.
     "settings": Room(ours=("config", "exchange", "grammar", "policy"), theirs=("pydantic",)),
     "assemble": Room(ours=("config", "exchange", "policy", "settings")),

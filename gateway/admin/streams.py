@@ -1,12 +1,19 @@
-"""The exchanges that run in one worker, as its operators see them, and how one of them is ended."""
+"""The exchanges that run in one worker, as its operators see them, and how they are ended."""
 
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.admin.wanted import Wanted
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CANCELLED, Failure
+from gateway.exchange.look import looked
+from gateway.exchange.phase import phase
 from gateway.observe.masking import without_secrets
 
-MOST_LISTED = 1000
+AT_A_TIME = 50
+"""Exchanges that are looked at before the streams of the worker go on: some 2 ms."""
 
 
 class Running(Protocol):
@@ -14,26 +21,57 @@ class Running(Protocol):
 
     def __len__(self) -> int: ...
 
-    def exchanges(self) -> list[Exchange]:
-        """Return those that run, in the order in which they began."""
+    def waits(self) -> list[tuple[Exchange, float | None]]:
+        """Return those that run, in the order in which they began, each with since when its upstream is waited for."""
 
-    def interrupt(self, exchange_id: str, failure: Failure) -> int:
-        """End the exchanges with this id for ``failure``; return how many there were."""
-
-
-def listed(running: Running, now: float) -> dict[str, object]:
-    """Return the oldest exchanges, at most ``MOST_LISTED``, and how many there are in all."""
-    oldest = running.exchanges()[:MOST_LISTED]
-    return {"total": len(running), "streams": [described(each, now) for each in oldest]}
+    def interrupt_where(self, wanted: Callable[[Exchange], bool], failure: Failure) -> int:
+        """End the exchanges that ``wanted`` says for ``failure``; return how many there were."""
 
 
-def described(exchange: Exchange, now: float) -> dict[str, object]:
-    """Return one running exchange. As in its log line, values of its query are masked, and no field of it is told."""
-    route, request = exchange.route, exchange.request
+@dataclass(slots=True)
+class Listing:
+    """The exchanges of one worker."""
+
+    total: int
+    """How many run."""
+    matching: int
+    """How many of them are wanted."""
+    rows: list[tuple[float, bytes]]
+    """The oldest of these: when each began, and a JSON object without a line break."""
+
+
+def listed(
+    running: Running, wanted: Wanted, worker: int, clock: Callable[[], float], breathe: Callable[[], object]
+) -> Listing:
+    """Return the oldest exchanges that are wanted. ``breathe`` is called now and then, and lets others run."""
+    found = Listing(len(running), 0, [])
+    for number, (exchange, since) in enumerate(running.waits()):
+        if number % AT_A_TIME == AT_A_TIME - 1:
+            breathe()
+        now = clock()
+        if exchange.outcome is not None or not wanted.holds(exchange, now):
+            continue
+        found.matching += 1
+        if len(found.rows) < wanted.limit:
+            row = {**described(exchange, since, now), "worker": worker}
+            found.rows.append((exchange.started, json.dumps(row).encode()))
+    return found
+
+
+def described(exchange: Exchange, since: float | None, now: float) -> dict[str, object]:
+    """Return one running exchange. As in its log line, values of its query are masked, and no field of it is told.
+
+    ``since`` is since when its upstream is waited for, None while it is somebody else's turn. The look is noted in the
+    exchange: the next one tells a rate.
+    """
+    route, request, marks = exchange.route, exchange.request, exchange.marks
+    octets = exchange.relayed_bytes + exchange.drained_bytes
+    before, exchange.look = exchange.look, looked(exchange.look, octets, now)
+    how_far = phase(exchange)
     return {
         "id": exchange.id,
         "age_seconds": round(now - exchange.started, 3),
-        "phase": phase(exchange),
+        "phase": how_far,
         "route": route.name if route is not None else None,
         "upstream": route.upstream.name if route is not None else None,
         "endpoint": str(exchange.attempts[-1].endpoint) if exchange.attempts else None,
@@ -43,18 +81,36 @@ def described(exchange: Exchange, now: float) -> dict[str, object]:
         "principal": exchange.identity.principal if exchange.identity is not None else None,
         "peer": request.peer,
         "attempts": len(exchange.attempts),
+        "first_byte_seconds": _after(exchange.started, exchange.first_byte_at),
+        "last_chunk_seconds_ago": _silence(exchange, since, now, looked_before=before is not None),
+        "waits_for": ("client" if since is None else "upstream") if how_far == "relay" else None,
         "bytes_down": exchange.relayed_bytes,
         "bytes_up": exchange.received_bytes,
+        "rate_bytes_per_second": None if exchange.look.rate is None else round(exchange.look.rate, 1),
+        "frames": marks.frames if marks is not None else None,
+        "buffered_bytes": exchange.held_bytes,
+        "stalls": exchange.stalls,
     }
 
 
-def phase(exchange: Exchange) -> str:
-    """Return how far it is: ``waiting`` for its turn, ``opening`` at the upstream, or ``relaying``."""
-    if exchange.committed_at is not None:
-        return "relaying"
-    return "opening" if exchange.attempts else "waiting"
+def _after(started: float, at: float | None) -> float | None:
+    return None if at is None else round(at - started, 3)
 
 
-def cancel(running: Running, exchange_id: str) -> int:
-    """End the exchanges with this id so that they look cut; return how many there were."""
-    return running.interrupt(exchange_id, Failure(CANCELLED, "an operator ended it"))
+def _silence(exchange: Exchange, since: float | None, now: float, *, looked_before: bool) -> float | None:
+    """Return how long ago the last chunk came; while the client takes it, how long it has been seen to, at least."""
+    if exchange.first_byte_at is None:
+        return None
+    if since is None:
+        if not looked_before or exchange.look is None:
+            return None
+        since = exchange.look.quiet_since
+    return round(max(now - since, 0.0), 3)
+
+
+def cancel(running: Running, wanted: Wanted, now: float) -> int:
+    """End the exchanges that are wanted so that they look cut; return how many there were."""
+    return running.interrupt_where(
+        lambda exchange: exchange.outcome is None and wanted.holds(exchange, now),
+        Failure(CANCELLED, "an operator ended it"),
+    )

@@ -5,17 +5,17 @@ Nothing of it is reachable on the data listener. Who may ask for what is decided
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import flask
 
 from gateway import __version__
+from gateway.admin.all_streams import AllStreams
 from gateway.admin.exchanges import add_exchanges
 from gateway.admin.guard import Refusal, told
 from gateway.admin.status import Status
-from gateway.admin.streams import Running, cancel, listed
+from gateway.admin.stream_pages import add_streams
 from gateway.exchange.access import READ
 
 _log = logging.getLogger("gateway.admin")
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def admin_app(
     status: Status,
     upstreams: Callable[[], list[dict[str, object]]],
-    running: Running,
+    streams: AllStreams,
     read_again: Callable[[], bool | None] | None,
     store: "Callable[[], Store | None]" = lambda: None,
 ) -> flask.Flask:
@@ -36,14 +36,15 @@ def admin_app(
     ``/-/healthy`` says that the process serves; ``/-/ready`` whether it wants traffic: 503 once it drains, so that a
     balancer turns away while running streams end, and to those who may read which configuration counts; ``/-/version``
     says what runs, and as which process; ``/-/upstreams`` what the worker that answers knows of every endpoint;
-    ``/-/streams`` what runs in it, and DELETE ends one of them; ``/-/store`` and ``/-/exchanges.*`` are in
+    ``/-/streams``, in `gateway.admin.stream_pages`, is about all workers; ``/-/store`` and ``/-/exchanges.*`` are in
     `gateway.admin.exchanges`. ``POST /-/reload`` calls ``read_again``: True where the configuration was adopted, False
     where it was refused, None where nothing came of it in time.
     """
     app = flask.Flask("gateway.admin", static_folder=None, template_folder=None)
     _add_health(app, status)
-    _add_pages(app, upstreams, running)
-    _add_control(app, status, running, read_again)
+    _add_pages(app, upstreams)
+    _add_control(app, status, read_again)
+    add_streams(app, streams)
     add_exchanges(app, store)
     return app
 
@@ -63,7 +64,7 @@ def _add_health(app: flask.Flask, status: Status) -> None:
         return _answer(content, 200 if content["ready"] else 503)
 
 
-def _add_pages(app: flask.Flask, upstreams: Callable[[], list[dict[str, object]]], running: Running) -> None:
+def _add_pages(app: flask.Flask, upstreams: Callable[[], list[dict[str, object]]]) -> None:
     @app.get("/-/version")
     def version() -> flask.Response:
         return _answer({"name": "slowgate", "version": __version__, "pid": os.getppid()})
@@ -72,14 +73,8 @@ def _add_pages(app: flask.Flask, upstreams: Callable[[], list[dict[str, object]]
     def of_upstreams() -> flask.Response:
         return _answer({"worker": os.getpid(), "upstreams": upstreams()})
 
-    @app.get("/-/streams")
-    def of_streams() -> flask.Response:
-        return _answer({"worker": os.getpid(), **listed(running, time.monotonic())})
 
-
-def _add_control(
-    app: flask.Flask, status: Status, running: Running, read_again: Callable[[], bool | None] | None
-) -> None:
+def _add_control(app: flask.Flask, status: Status, read_again: Callable[[], bool | None] | None) -> None:
     @app.post("/-/reload")
     def reload() -> flask.Response:
         if read_again is None:
@@ -90,14 +85,6 @@ def _add_control(
             return told(Refusal(504, "No answer", "nothing came of it in time; see the gateway's log"))
         content = {"adopted": adopted, "configuration": _configuration(status), "worker": os.getpid()}
         return _answer(content, 200 if adopted else 422)
-
-    @app.delete("/-/streams/<exchange_id>")
-    def end_stream(exchange_id: str) -> flask.Response:
-        count = cancel(running, exchange_id)
-        if not count:
-            return told(Refusal(404, "No such stream", f"it does not run in this worker ({os.getpid()})"))
-        _log.info("%s cancels the stream %r", flask.g.caller.name, exchange_id)
-        return _answer({"cancelled": count, "worker": os.getpid()})
 
 
 def _configuration(status: Status) -> dict[str, object]:

@@ -15,6 +15,7 @@ from gateway.cli.reload import reload
 from gateway.cli.routes import routes
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve_command
+from gateway.cli.streams import streams
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,5 +24,7 @@ def cli() -> None:
     """slowgate: the streaming gateway for slow upstream APIs."""
 
 
-for command in (serve_command, reload, check, config, routes, explain, schema, init, key, proxy, demo, doctor):
+for command in (
+    *(serve_command, reload, streams, check, config, routes, explain, schema, init, key, proxy, demo, doctor),
+):
     cli.add_command(command)

@@ -7,6 +7,7 @@ and an adapter that always chooses it; routes are chosen by `gateway.policy.rout
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import flask
@@ -34,6 +35,7 @@ from gateway.relay.peeking import peek
 from gateway.relay.racing import Race
 from gateway.relay.relaying import relay
 from gateway.relay.turn import Turn
+from gateway.relay.unsent import unsent_bytes
 from gateway.relay.upload import ClientUpload
 
 
@@ -67,6 +69,7 @@ class Gate:
         exchange = exchange_of(environ, self.forwarding, clock())
         flask.g.exchange = exchange
         exchange.peer_certificate = getattr(environ["gunicorn.socket"], "getpeercert", None)
+        exchange.unsent = partial(unsent_bytes, environ["gunicorn.socket"])
         interrupts = Interrupts(clock)
         leaving = Leaving(exchange, interrupts, clock, environ["gateway.hang_up"])
         finish = self._finish(interrupts, leaving)

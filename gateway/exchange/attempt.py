@@ -37,6 +37,8 @@ class Attempt:
     injected: Injected | None = None
     """What the request gets besides, put onto it only when its octets are made; nothing that is shown holds it."""
     started: float = 0.0
+    connecting: bool = False
+    """Whether it looks for a new connection at this moment."""
     sent_at: float | None = None
     """When the whole request was on its way."""
     fresh: bool = False

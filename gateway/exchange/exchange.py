@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import Failure
 from gateway.exchange.identity import Identity
+from gateway.exchange.look import Look
 from gateway.exchange.marks import Marks
 from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
@@ -48,6 +49,8 @@ class Exchange:
     first_byte_at: float | None = None
     """When the first octet of the body was there."""
     finished_at: float | None = None
+    queued_at: float | None = None
+    """Since when it waits for its turn; None while it does not."""
     queued_seconds: float | None = None
     """How long it waited for its turn; None where it did not have to."""
     longest_gap_seconds: float = 0.0
@@ -96,6 +99,12 @@ class Exchange:
     """When that was; None where nothing was asked, or nobody could say."""
     not_retried: str | None = None
     """Why an attempt that the route retries was not followed by another."""
+    peeked: Callable[[], int] | None = None
+    """Tells the octets that are held back of an answer; None where it was not peeked into."""
+    unsent: Callable[[], int] | None = None
+    """Tells the octets that the system keeps for the client; None where nobody can."""
+    look: Look | None = None
+    """What was seen when somebody last looked at it while it ran."""
     _releases: list[Callable[[], object]] = field(default_factory=list)
 
     def at_finish(self, release: Callable[[], object]) -> None:
@@ -116,3 +125,9 @@ class Exchange:
     def status(self) -> int | None:
         """The status that went downstream, or None if no head went out."""
         return self.reply.head.status if self.reply is not None and self.committed_at is not None else None
+
+    @property
+    def held_bytes(self) -> int:
+        """Octets held for it now: of its request's body, of its answer, and in the system's buffer for the client."""
+        kept = self.upload.kept_bytes if self.upload is not None else 0
+        return kept + sum(tell() for tell in (self.peeked, self.unsent) if tell is not None)

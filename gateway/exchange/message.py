@@ -56,6 +56,10 @@ class Upload(Protocol):
     def replayable(self) -> bool:
         """Whether every octet that was taken from the client can still be sent: none was, or all are kept."""
 
+    @property
+    def kept_bytes(self) -> int:
+        """Octets that are kept to be sent again."""
+
     def collect(self, most: int) -> bytes | None:
         """Return the whole body, read before any of it is sent; None where it has more than ``most`` octets.
 

@@ -39,6 +39,13 @@ class Live:
         """Return the running exchanges, each with since when its upstream is waited for; None where it is not."""
         return [(exchange, interrupts.since) for exchange, interrupts in self._running.values()]
 
+    def interrupt_where(self, wanted: Callable[[Exchange], bool], failure: Failure) -> int:
+        """End the exchanges that ``wanted`` says for ``failure``; return how many there were."""
+        found = [interrupts for exchange, interrupts in self._running.values() if wanted(exchange)]
+        for interrupts in found:
+            interrupts.interrupt(failure)
+        return len(found)
+
     def interrupt(self, exchange_id: str, failure: Failure) -> int:
         """End the exchanges with this id (a trusted peer may give one to several); return how many there were."""
         found = [interrupts for exchange, interrupts in self._running.values() if exchange.id == exchange_id]

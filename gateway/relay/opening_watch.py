@@ -33,11 +33,17 @@ class OpeningWatch:
 
     def connecting(self) -> None:
         """The attempt begins to look for a connection."""
+        self._note_connecting(True)
         self._interrupts.enter(CONNECT_TIMEOUT, self._timeouts.connect)
 
     def connected(self) -> None:
         """It has one. While the request is sent, the upload has limits of its own."""
+        self._note_connecting(False)
         self._interrupts.enter(None, None)
+
+    def _note_connecting(self, connecting: bool) -> None:
+        if self._exchange.attempts:
+            self._exchange.attempts[-1].connecting = connecting
 
     def sent(self) -> None:
         """The whole request is on its way: from now on the upstream lets us wait."""

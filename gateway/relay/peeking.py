@@ -36,6 +36,7 @@ def peek(
         return
     attempt.head = reply.head  # Who would send another one in the meantime must know what is held.
     held = Peeked(exchange, reply.chunks, marks, route.stream.peek_bytes, interrupts, clock)
+    exchange.peeked = held.held_bytes
     interrupts.enter(IDLE_TIMEOUT, route.timeouts.idle)
     try:
         held.read(route.stream.peek)
@@ -46,6 +47,7 @@ def peek(
     except BaseException:
         exchange.head_at = exchange.first_byte_at = None  # What goes out is still to come.
         exchange.longest_gap_seconds = 0.0
+        exchange.peeked = None
         held.close()
         raise
     interrupts.enter(None, None)
@@ -155,6 +157,10 @@ class Peeked:
     def empty(self) -> bool:
         """Whether all that was read was passed on: else the marks are ahead of what the client has."""
         return not self._held
+
+    def held_bytes(self) -> int:
+        """Return how many octets were read and not passed on yet."""
+        return sum(map(len, self._held))
 
     def _drop_held(self) -> Iterator[bytes]:
         while self._held:

@@ -36,12 +36,14 @@ class Turn:
         self._interrupts.enter(QUEUE_TIMEOUT, None if timeouts.queue is None else max(timeouts.queue - waited, 0.0))
         try:
             if place.waiting:
+                exchange.queued_at = began
                 changed.wait()
         except Interruption as interruption:
             if interruption.failure.kind is QUEUE_TIMEOUT:
                 raise FailureError(place.late(self._clock())) from None
             raise
         finally:
+            exchange.queued_at = None
             exchange.queued_seconds = waited + self._clock() - began
         self._interrupts.enter(None, None)
         if place.lost is not None:

@@ -101,6 +101,11 @@ class ClientUpload:
         """Whether every octet that was taken from the client can still be sent."""
         return self._replayable
 
+    @property
+    def kept_bytes(self) -> int:
+        """Octets that are kept to be sent again."""
+        return len(self._kept)
+
     def collect(self, most: int) -> bytes | None:
         """Read the whole body before any of it is sent; see ``exchange.message.Upload``."""
         if self.length is not None and self.length > most:

@@ -14,6 +14,7 @@ from gateway.server.binding import addresses
 from gateway.server.bulletin import Bulletin
 from gateway.server.configuration import Configuration, Rejected, needs_restart
 from gateway.server.ledger import Ledger
+from gateway.server.switchboard import Switchboard
 
 _MASTER_PATIENCE_SECONDS = 10.0
 """What the master grants beyond `drain_timeout`, so that workers always end by themselves first (F14)."""
@@ -66,6 +67,9 @@ class Application(BaseApplication):
         self.source = source
         self.bulletin = Bulletin()
         self.ledger = Ledger()
+        settings = configuration.settings
+        # Nobody could ask where there is no admin listener.
+        self.switchboard = Switchboard(settings.server.workers) if settings.admin.listen is not None else None
         super().__init__()
 
     def load_config(self) -> None:
@@ -95,7 +99,13 @@ class Application(BaseApplication):
         """Build what a worker serves. Called in the worker."""
         from gateway.server.service import Service
 
-        return Service(self.configuration, self.bulletin, can_read_again=self.source is not None, ledger=self.ledger)
+        return Service(
+            self.configuration,
+            self.bulletin,
+            can_read_again=self.source is not None,
+            ledger=self.ledger,
+            switchboard=self.switchboard,
+        )
 
     def read_again(self) -> None:
         """Read the file and tell the workers; a bad one changes nothing but what readiness says."""

@@ -19,6 +19,7 @@ from gateway.server.ledger import Ledger
 from gateway.server.listener import Listener, Manner
 from gateway.server.logs import configure
 from gateway.server.request import Limits
+from gateway.server.switchboard import Switchboard
 from gateway.server.tls import server_context
 
 if TYPE_CHECKING:
@@ -46,8 +47,12 @@ class Service:
         *,
         can_read_again: bool = False,
         ledger: Ledger | None = None,
+        switchboard: Switchboard | None = None,
     ) -> None:
-        """``can_read_again`` says whether the configuration came from a file; ``ledger`` is that of all workers."""
+        """``can_read_again`` says whether the configuration came from a file.
+
+        ``ledger`` is that of all workers, ``switchboard`` leads to the others.
+        """
         self._settings = configuration.settings
         self._bulletin = bulletin
         self._master = os.getppid()
@@ -58,11 +63,14 @@ class Service:
             _line_log(configuration.settings),
             self._read_again if can_read_again else None,
             store=_store(configuration.settings),
+            colleagues=switchboard,
             # Nobody could read what is counted where there is no admin listener.
             ledger=ledger if configuration.settings.admin.listen is not None else None,
             breathe=lambda: gevent.sleep(0),
             connections=lambda: sum(listener.busy for listener in self._data),
         )
+        if switchboard is not None:
+            switchboard.take(self._applications.streams.answer)
         self.live = self._applications.live
         self._door = Door()
 

@@ -51,6 +51,11 @@ class FixedUpload:
     def stop(self) -> None:
         """Do nothing: nothing runs."""
 
+    @property
+    def kept_bytes(self) -> int:
+        """None of it was received from anybody."""
+        return 0
+
     def collect(self, most: int) -> bytes | None:
         """Return all of it."""
         return self._body if len(self._body) <= most else None

@@ -6,6 +6,7 @@ import flask
 import pytest
 
 from gateway.admin import guard
+from gateway.admin.all_streams import AllStreams, Alone
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
 from gateway.exchange.access import Access
@@ -16,7 +17,9 @@ JSON = {"Content-Type": "application/json"}
 
 def an_app(read_again: Callable[[], bool | None] | None = None, *, draining: bool = False) -> flask.Flask:
     """Return the application for callers who may do all."""
-    app = admin_app(Status(lambda: draining, lambda: 3), lambda: [], Live(), read_again)
+    app = admin_app(
+        Status(lambda: draining, lambda: 3), lambda: [], AllStreams(Live(), lambda: 0.0, Alone()), read_again
+    )
     guard.install(app, Access)
     return app
 

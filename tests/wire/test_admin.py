@@ -75,6 +75,7 @@ def test_a_token_that_may_read_cannot_control(gateway: StartGateway) -> None:
     assert running.admin("/-/streams", headers=reader).json()["streams"] == []
     assert running.admin("/-/reload", "POST", reader).status == 403
     assert running.admin("/-/streams/x", "DELETE", reader).status == 403
+    assert running.admin("/-/streams?route=all", "DELETE", reader).status == 403
     assert running.admin("/-/streams/x", "DELETE", shows(OPERATOR)).status == 404
 
 
@@ -137,7 +138,7 @@ def test_a_cancelled_stream_looks_cut_and_is_recorded_as_such(
         assert (done.status, done.json()["cancelled"]) == (200, 1)
         assert client.wait_closed() in ("eof", "reset")
 
-    assert (stream["target"], stream["phase"], stream["route"]) == ("/long?key=***", "relaying", "all")
+    assert (stream["target"], stream["phase"], stream["route"]) == ("/long?key=***", "relay", "all")
     line = running.wait_for_line(lambda line: line["id"] == stream["id"])
     assert (line["outcome"], line["failure"], line["side"]) == ("cancelled", "cancelled", "gateway")
     wait_until(lambda: upstream.open_connections == 0, 2, "the end of the upstream's connection")
