@@ -12,6 +12,7 @@ from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.promise import Promise
 from gateway.exchange.quota import Standing
+from gateway.exchange.trace import Trace
 from gateway.exchange.wire import Wire
 
 if TYPE_CHECKING:
@@ -96,6 +97,11 @@ class Exchange:
     """When that was; None where nothing was asked, or nobody could say."""
     not_retried: str | None = None
     """Why an attempt that the route retries was not followed by another."""
+    trace: Trace | None = None
+    """The trace it belongs to; None where nothing is traced, and before anybody asked."""
+    stalled: tuple[tuple[float, float], ...] = ()
+    """When the first of its stalls were over, and how many seconds they took: as many as a trace tells, where it is
+    traced."""
     _releases: list[Callable[[], object]] = field(default_factory=list)
 
     def at_finish(self, release: Callable[[], object]) -> None:
