@@ -56,7 +56,7 @@ class TracingSettings(Model):
     traced. Needs the extra: pip install 'slowgate[otel]'."""
     headers: dict[HeaderName, FieldSecret] = Field(default_factory=dict, examples=[{"X-Api-Key": "${env:OTLP_KEY}"}])
     """Fields that the receiver asks for. Table of secrets. Default none. Their values are never shown."""
-    ca: ReadableFile | None = None
+    ca: ReadableFile | None = Field(default=None, examples=["tls/private-ca.pem"])
     """Authorities that the receiver's certificate is checked against, in PEM. File. Default: those of the system."""
     service_name: AttributeText = "slowgate"
     """What the gateway is called in traces: `service.name`. Text. Default "slowgate"."""

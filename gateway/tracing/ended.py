@@ -4,22 +4,19 @@ from typing import NamedTuple
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.trace import Trace
-from gateway.observe.masking import without_secrets
 from gateway.observe.record import Record
 
 _MOST_AUTHORITY_CHARACTERS = 255
 
 
 class Asked(NamedTuple):
-    """What one attempt asked."""
+    """What one attempt asked. Not its path: the endpoint's base and what a route makes of a path may hold a key."""
 
     span_id: str
     host: str
     """Name or address of the endpoint; the path of a unix socket."""
     port: int
     """0 for a unix socket."""
-    url: str
-    """Without the values of its parameters."""
     resends: int
     """How many attempts were begun before it."""
 
@@ -50,7 +47,6 @@ def ended(exchange: Exchange, record: Record, trace: Trace) -> Ended:
                 attempt.span_id or trace.span_id,
                 attempt.endpoint.host,
                 attempt.endpoint.port,
-                f"{attempt.endpoint}{without_secrets(attempt.target)}",
                 begun.index(attempt.started) if len(begun) > 1 else 0,
             )
             for attempt in exchange.attempts

@@ -155,7 +155,7 @@ def _of_try(ended: Ended, each: Try, asked: Asked, clock: _Clock, last: bool) ->
     counts = last and each.failure is None
     end_ms = clock.total_ms if counts or each.ended_ms is None else each.ended_ms
     attributes = _method(record.method)
-    attributes |= {"url.full": asked.url, "server.address": asked.host, "network.protocol.name": "http"}
+    attributes |= {"slowgate.endpoint": each.endpoint, "server.address": asked.host, "network.protocol.name": "http"}
     if asked.port:
         attributes["server.port"] = asked.port
     else:

@@ -18,8 +18,7 @@ def an_ended(
     record: Record = a_record(number, **members)
     begun = sorted(each.started_ms for each in record.tries)
     asked = tuple(
-        Asked(f"{at + 1:016x}", "127.0.0.1", 9000, f"{each.endpoint}/x", begun.index(each.started_ms))
-        for at, each in enumerate(record.tries)
+        Asked(f"{at + 1:016x}", "127.0.0.1", 9000, begun.index(each.started_ms)) for at, each in enumerate(record.tries)
     )
     return Ended(record, trace, asked, "http", "api.example.com:8080", (1, 1), stalls)
 

@@ -138,6 +138,12 @@ def test_oldest_go_where_too_many_wait_which_is_told_once(start: Start, caplog: 
     until(lambda: sender.failures >= 5)
     assert (sender.waiting, sender.dropped) == (64, 436)
     assert caplog.text.count("spans are lost: of 436 exchanges") == 1
+    for number in range(100):
+        sender.put(an_ended(number))
+    failures = sender.failures
+    until(lambda: sender.failures >= failures + 3)
+    assert sender.dropped == 536
+    assert caplog.text.count("spans are lost") == 1, "once a minute at most"
     assert caplog.text.count("cannot be sent") == 1
 
 

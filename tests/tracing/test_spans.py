@@ -151,7 +151,7 @@ def test_unknown_method_does_not_become_a_name() -> None:
 def test_message_says_what_the_spans_say() -> None:
     """Ids, state, flags, status, kinds and types of values, also of text that is no Unicode."""
     batch = Batch((("service.name", "x"),))
-    batch.add(an_ended(**CUT, detail="half \udcff", queued_ms=1.5))  # type: ignore[arg-type]
+    batch.add([an_ended(**CUT, detail="half \udcff", queued_ms=1.5)])  # type: ignore[arg-type]
     own, attempt = decoded(batch.octets())
     assert (own.trace_id, own.span_id, own.parent_id, own.state) == (
         TRACE.trace_id,
@@ -174,7 +174,7 @@ def test_what_is_kept_holds_no_value_of_a_query() -> None:
     exchange.finished_at, exchange.stalled = 103.0, ((102.0, 0.5),)
     kept = ended(exchange, record_of(exchange, END), TRACE)
     assert "s3cret" not in repr(kept)
-    assert kept.asked[0].url == f"http://{ENDPOINT.authority}/base/x?key=***"
+    assert ENDPOINT.base_path and ENDPOINT.base_path not in repr(kept), "a base path may be somebody's key"
     assert kept.stalls == ((2000.0, 500.0),)
 
 
