@@ -71,6 +71,7 @@ bench: $(VENV)/test.stamp ## Measure the latency the gateway adds, beside nginx 
 	$(PY) tests/bench/watching_cost.py
 	$(PY) tests/bench/store_cost.py
 	$(PY) tests/bench/metrics_cost.py
+	$(PY) tests/bench/tracing_cost.py
 
 lock: ## Work out the pins anew (needs uv); LOCK_FLAGS=--upgrade takes the newest
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }

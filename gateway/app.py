@@ -30,7 +30,7 @@ from gateway.lifecycle import Phases, Spine, phases
 from gateway.observe.collecting import Collector, Ledger, States
 from gateway.observe.line import LineLog, level_of
 from gateway.observe.record import record_of
-from gateway.policy import ORDER, callers, hedge, request_id, retry
+from gateway.policy import ORDER, callers, hedge, request_id, retry, trace_context
 from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
@@ -45,10 +45,12 @@ from gateway.shared.sharing import Sharing
 from gateway.states import Process, states
 from gateway.upstream.checking import fault
 from gateway.upstream.opening import Opener
+from gateway.upstream.posting import posted, posting_opener
 from gateway.upstream.token import fetch_token, token_opener
 
 if TYPE_CHECKING:
     from gateway.store.keeping import Store  # not loaded where nothing is stored
+    from gateway.tracing.tracer import Tracer  # nor where nothing is traced
 
 _log = logging.getLogger("gateway")
 
@@ -93,6 +95,7 @@ class Applications:
         self._desk.adopt(plan.callers)
         self._tokens = _tokens(plan, {})
         self._sharing = Sharing(time.monotonic)
+        self._tracer = _tracer(plan, _receiver(plan))
         self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._connections = connections
         self.metrics = None if ledger is None else self._collector(ledger, breathe)
@@ -120,8 +123,13 @@ class Applications:
             for name, upstream in plan.upstreams.items()
         }
         tokens = _tokens(plan, self._tokens)
+        receiver = _receiver(plan)
         self._sharing.prepare(plan)
         close_checks = self._desk.adopt(plan.callers)  # The last that may refuse, for it is what changes something.
+        if plan.tracing != self._plan.tracing:
+            retired, self._tracer = self._tracer, _tracer(plan, receiver)
+            if retired is not None:
+                retired.retire()
         before, self._openers = self._openers, openers
         self._tokens = tokens
         self._plan = plan
@@ -150,6 +158,11 @@ class Applications:
         """Send what ended exchanges left to be sent to the shared store. To be called when the worker leaves."""
         self._sharing.settle()
 
+    def close_tracer(self, seconds: float) -> None:
+        """Send the spans that wait, for at most ``seconds``. To be called when no exchange runs any more."""
+        if self._tracer is not None:
+            self._tracer.close(seconds)
+
     def record_refusal(self, failure: Failure, exchange_id: str, peer: str) -> None:
         """Give a request that could not be read as one the record of an exchange all the same."""
         head = RequestHead("-", "-", (1, 1), [], "http", "", peer, 0, 0)
@@ -159,10 +172,14 @@ class Applications:
 
     def _record(self, line_log: LineLog, exchange: Exchange) -> None:
         """Make the record of an ended exchange, where anybody wants it, and give it to all who do."""
-        store, wanted = self.store, line_log.wants(exchange)
-        if not wanted and store is None:
+        store, tracer, wanted = self.store, self._tracer, line_log.wants(exchange)
+        if not wanted and store is None and tracer is None:
             return
+        if tracer is not None:
+            trace_context.trace_of(exchange, tracer.tracing.rule)  # Of what was refused before anybody asked for it.
         record = record_of(exchange, time.time())  # noqa: TID251 - a date for people
+        if tracer is not None:
+            tracer.put(exchange, record)
         if store is not None:
             store.put(record)  # First: a log that cannot be written must not cost the row.
         if wanted:
@@ -331,6 +348,23 @@ def _renewal(source: TokenSource) -> Renewal:
         time.monotonic,
         lambda why: _log.warning("no token from %s: %s", where, why),
     )
+
+
+def _receiver(plan: GatewayPlan) -> Opener | None:
+    """Return what opens requests to the receiver of spans. Raises ValueError where its authorities cannot be used."""
+    return None if plan.tracing is None else posting_opener(plan.tracing.place)
+
+
+def _tracer(plan: GatewayPlan, receiver: Opener | None) -> "Tracer | None":
+    tracing = plan.tracing
+    if tracing is None or receiver is None:
+        return None
+    # Loaded where it is wanted: nobody else pays for the library that writes the messages.
+    from gateway.tracing.otlp import CONTENT_TYPE
+    from gateway.tracing.tracer import Tracer
+
+    fields = [("Content-Type", CONTENT_TYPE), *tracing.headers]
+    return Tracer(tracing, partial(posted, receiver, tracing.place, fields), receiver.close)
 
 
 def _report(exchange: Exchange, error: BaseException) -> None:

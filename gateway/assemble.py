@@ -96,6 +96,7 @@ def _compile(settings: Settings, sources: Sources) -> GatewayPlan:
         admin=settings.admin.compiled(),
         callers=callers,
         shared=settings.shared.compiled(),
+        tracing=settings.tracing.compiled(),
     )
 
 
@@ -167,6 +168,7 @@ def _route(
         forwarding=forwarding,
         auth=nearest(*(layer.auth for layer in layers)).asked(callers),
         credentials=credentials_of(route, settings.upstreams[route.upstream]),
+        tracing=settings.tracing.rule(),
         **compiled,
     )
 

@@ -15,6 +15,7 @@ from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import KINDS, NO_ROUTE, Failure, Kind, Side
 from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.outcome import Outcome
+from gateway.exchange.trace import Trace
 from gateway.observe.line import line
 from gateway.settings import Policies
 
@@ -70,6 +71,7 @@ def an_ended_exchange() -> Exchange:
     exchange.hedged = "won"
     exchange.drained = "complete"
     exchange.early = True
+    exchange.trace = Trace("1" * 32, "1" * 16, None, True)
     return exchange
 
 

@@ -46,6 +46,8 @@ ROOMS = {
     "observe": Room(ours=("exchange",)),
     # Writes records down and reads them out: SQLite blocks, so calls need threads of gevent's (decision 0018).
     "store": Room(ours=("config", "exchange", "observe"), theirs=("sqlalchemy", "gevent")),
+    # Sends spans of ended exchanges; of the store it takes the bounded queue alone (decision 0023).
+    "tracing": Room(ours=("exchange", "observe", "store.backlog"), theirs=("opentelemetry", "gevent")),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
     "policy": Room(
         ours=("config", "exchange", "formats", "grammar"),
@@ -188,7 +190,7 @@ def test_each_file_that_decides_something_has_its_test_file(path: Path) -> None:
     [
         ("relay", "import requests", "line 1: requests belongs in: upstream"),
         ("exchange", "from flask import g", "line 1: flask.g belongs in: demo, downstream, admin"),
-        ("policy", "import gevent.lock", "line 1: gevent.lock belongs in: demo, relay, store, server"),
+        ("policy", "import gevent.lock", "line 1: gevent.lock belongs in: demo, relay, store, tracing, server"),
         ("observe", "import nowhere_known", "line 1: nowhere_known belongs in: no room yet"),
         (
             "relay",

@@ -80,6 +80,7 @@ def test_all_tables_are_reached() -> None:
         "ServerTlsSettings",
         "Settings",
         "StoreSettings",
+        "TracingSettings",
         "StreamSettings",
         "SigV4Settings",
         "SharedSettings",
@@ -185,7 +186,7 @@ def test_the_commented_lines_of_the_example_load_too(tmp_path: Path, monkeypatch
     (tmp_path / "tls").mkdir()
     for name in ("server.pem", "server.key", "clients.pem", "private-ca.pem", "gateway.pem", "gateway.key"):
         (tmp_path / "tls" / name).write_text("")
-    for name in ("OPENAI_API_KEY", "OTHER_API_KEY", "SEARCH_KEY"):
+    for name in ("OPENAI_API_KEY", "OTHER_API_KEY", "SEARCH_KEY", "OTLP_KEY"):
         monkeypatch.setenv(name, "sk-example")
 
     settings = load_text(text, "gateway.toml", Settings, directory=tmp_path)

@@ -183,6 +183,8 @@ class Explanation:
             values = of_table(settings.upstreams[own.upstream], ("upstreams", own.upstream), sources)
         elif table == "forwarding":
             values = of_table(settings.forwarding, ("forwarding",), sources)
+        elif table == "tracing":
+            values = of_table(settings.tracing, ("tracing",), sources)
         elif table:
             values = of_policy(settings, layers_of_route(settings, self.index), table, sources)
         else:

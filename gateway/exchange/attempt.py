@@ -63,3 +63,5 @@ class Attempt:
     """Whether it was begun beside another that was still under way."""
     give_up: Callable[[], object] | None = None
     """Called when another attempt is to follow, before the wait for it: nothing is under way here any more."""
+    span_id: str | None = None
+    """Its span in the exchange's trace, 16 hexadecimal digits; None where nothing is traced."""

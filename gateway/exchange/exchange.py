@@ -13,6 +13,7 @@ from gateway.exchange.message import Reply, RequestHead, Upload
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.promise import Promise
 from gateway.exchange.quota import Standing
+from gateway.exchange.trace import Trace
 from gateway.exchange.wire import Wire
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class Exchange:
     """Tells the octets that the system keeps for the client; None where nobody can."""
     look: Look | None = None
     """What was seen when somebody last looked at it while it ran."""
+    trace: Trace | None = None
+    """The trace it belongs to; None where nothing is traced, and before anybody asked."""
+    stalled: tuple[tuple[float, float], ...] = ()
+    """When the first of its stalls were over, and how many seconds they took: as many as a trace tells, where it is
+    traced."""
     _releases: list[Callable[[], object]] = field(default_factory=list)
 
     def at_finish(self, release: Callable[[], object]) -> None:

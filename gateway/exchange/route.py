@@ -9,6 +9,7 @@ from gateway.exchange.credential import Credentials
 from gateway.exchange.peers import AddressRule, Networks, Peers
 from gateway.exchange.quota import Quotas, SharedStore
 from gateway.exchange.target import Endpoint
+from gateway.exchange.trace import TraceRule, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +316,8 @@ class Route:
 
     quotas: Quotas | None = None
     """What callers may take over time; None for any amount."""
+    tracing: TraceRule | None = None
+    """How its exchanges come by their trace; None where nothing is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,3 +332,5 @@ class GatewayPlan:
     callers: Callers = field(default_factory=Callers)
     shared: SharedStore | None = None
     """Where several workers count together; None where each counts for itself."""
+    tracing: Tracing | None = None
+    """Where spans are sent, and which; None where nothing is traced."""

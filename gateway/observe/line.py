@@ -136,6 +136,8 @@ def line_of(record: Record, now_iso: str) -> Line:
         told["drained_bytes"] = record.drained_bytes
     if record.upstream_request_id is not None:
         told["upstream_request_id"] = record.upstream_request_id
+    if record.trace_id is not None:
+        told["trace_id"] = record.trace_id
     return told
 
 

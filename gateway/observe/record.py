@@ -90,6 +90,8 @@ class Record(NamedTuple):
     drained: str | None
     drained_bytes: int
     upstream_request_id: str | None
+    trace_id: str | None = None
+    """The trace it belongs to; None where nothing is traced."""
 
     @property
     def has_usage(self) -> bool:
@@ -146,6 +148,7 @@ def record_of(exchange: Exchange, wall_clock: float) -> Record:
         drained=exchange.drained,
         drained_bytes=exchange.drained_bytes,
         upstream_request_id=_upstream_request_id(exchange),
+        trace_id=exchange.trace.trace_id if exchange.trace is not None else None,
     )
 
 

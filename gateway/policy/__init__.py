@@ -24,6 +24,7 @@ from gateway.policy import (
     retry,
     safe_target,
     target,
+    trace_context,
 )
 from gateway.policy.hooks import Hooks
 
@@ -40,6 +41,7 @@ ORDER: tuple[Callable[[Route], Hooks], ...] = (
     header_rules.hooks,  # the operator's last word, after what is said of the way; the id behind it stays
     plain_coding.hooks,  # after the rules, which could bring a coding back; what the gateway reads must be readable
     request_id.hooks,  # near the end, so that no other policy removes it; on the reply only if the upstream has none
+    trace_context.hooks,  # likewise near the end, and before anybody signs: the upstream must see this very attempt
     convert.hooks,  # asks for the upstream's own format; nearest to the upstream of all that stand in the stream
     hedge.hooks,  # decides about a second attempt when all that is asked of the first is known
     credentials.hooks,  # behind all that change the head: it signs what goes up, and a client's line must not follow

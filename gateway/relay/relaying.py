@@ -20,6 +20,9 @@ from gateway.exchange.failure import (
 from gateway.relay.interrupts import Interrupts
 from gateway.relay.rate_watch import RateWatch
 
+_MOST_STALLS_TOLD = 16
+"""Of one exchange, in its trace; all of them are counted."""
+
 
 def relay(
     exchange: Exchange, first: bytes | None, rest: Iterator[bytes], interrupts: Interrupts, clock: Callable[[], float]
@@ -49,7 +52,7 @@ def relay(
             now = clock()
             gap = now - since
             if gap > notable:
-                _note_gap(exchange, gap, stall)
+                _note_gap(exchange, gap, stall, now)
                 notable = min(exchange.longest_gap_seconds, stall)
             if exchange.first_byte_at is None:
                 exchange.first_byte_at = now
@@ -64,7 +67,8 @@ def relay(
     except (FailureError, Interruption) as error:
         if interrupts.since is not None:
             # The wait that no chunk ended: the silence before a cut is a gap too.
-            _note_gap(exchange, clock() - interrupts.since, stall)
+            now = clock()
+            _note_gap(exchange, now - interrupts.since, stall, now)
         exchange.fail(error.failure)
         raise Abort from error
     except Exception as error:
@@ -76,11 +80,13 @@ def relay(
         raise
 
 
-def _note_gap(exchange: Exchange, gap: float, stall: float) -> None:
+def _note_gap(exchange: Exchange, gap: float, stall: float, now: float) -> None:
     if gap > exchange.longest_gap_seconds:
         exchange.longest_gap_seconds = gap
     if gap > stall:
         exchange.stalls += 1
+        if exchange.trace is not None and len(exchange.stalled) < _MOST_STALLS_TOLD:
+            exchange.stalled += ((now, gap),)
 
 
 def _progress(exchange: Exchange) -> Callable[[], int]:

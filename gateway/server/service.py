@@ -34,6 +34,9 @@ _LOOK_SECONDS = 0.05
 _LAST_ROWS_SECONDS = 4.0
 """What the store gets to write what waits, when it is closed; the master is patient for longer (F14)."""
 
+_LAST_SPANS_SECONDS = 3.0
+"""What the sender of spans gets at the same time."""
+
 _log = logging.getLogger("gateway.server")
 
 
@@ -134,10 +137,15 @@ class Service:
         self._applications.settle()
 
     def close_store(self) -> None:
-        """Bring the records that wait to the database, for a moment. To be called when no exchange runs any more."""
+        """Bring the records that wait to the database, and spans to their receiver, for a moment.
+
+        To be called when no exchange runs any more.
+        """
+        spans = gevent.spawn(self._applications.close_tracer, _LAST_SPANS_SECONDS)
         store = self._applications.store
         if store is not None:
             store.close(_LAST_ROWS_SECONDS)
+        spans.join()
 
     def look_for_news(self) -> None:
         """Adopt a configuration that the master has read meanwhile. Running exchanges keep what they began with."""

@@ -40,6 +40,7 @@ from gateway.settings.routes import RouteSettings
 from gateway.settings.server import LogSettings, ServerSettings, ServerTlsSettings
 from gateway.settings.shared import SharedSettings
 from gateway.settings.store import StoreSettings
+from gateway.settings.tracing import TracingSettings
 from gateway.settings.upstreams import EndpointSettings, UpstreamSettings, UpstreamTlsSettings
 
 
@@ -57,6 +58,8 @@ class Settings(Model):
     """What is logged, and how. Table."""
     store: StoreSettings | None = None
     """Where records of exchanges are kept. Table. Default none: nothing is kept but the log."""
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
+    """Where spans are sent, and which. Table."""
     forwarding: ForwardingSettings = Field(default_factory=ForwardingSettings)
     """What upstreams are told about clients, and who may speak for them. Table."""
     callers: CallersSettings = Field(default_factory=CallersSettings)
@@ -110,6 +113,7 @@ __all__ = [
     "StoreSettings",
     "TimeoutsSettings",
     "TokenSettings",
+    "TracingSettings",
     "UpstreamSettings",
     "UpstreamTlsSettings",
     "UserSettings",

@@ -29,6 +29,7 @@ from gateway.settings import (
     route_checks,
     store_checks,
     stream_checks,
+    tracing_checks,
     upstream_checks,
 )
 from gateway.settings.tls_files import authorities_fault, certificate_fault, readable_by_all
@@ -190,6 +191,7 @@ _CHECKS: tuple[Callable[[Settings, Sources], Problems], ...] = (
     _idle_connections_can_be_kept,
     _listeners_tls_files_fit,
     store_checks.the_store_can_act,
+    tracing_checks.tracing_can_act,
     _listeners_are_apart,
     _limits_hold_for_each_worker,
     admin_checks.admin_asks_other_machines,

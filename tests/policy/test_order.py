@@ -10,7 +10,7 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import TARGET_REFUSED, FailureError
 from gateway.exchange.fields import request_fields
 from gateway.policy import ORDER
-from gateway.settings import ForwardingSettings, Policies, RouteSettings, UpstreamSettings
+from gateway.settings import ForwardingSettings, Policies, RouteSettings, TracingSettings, UpstreamSettings
 
 
 def test_every_policy_of_the_room_is_in_the_order_once() -> None:
@@ -74,12 +74,16 @@ def test_unsafe_target_is_refused_before_anything_else_is_said() -> None:
 
 
 def test_each_policy_names_the_settings_that_it_acts_on() -> None:
-    """Each is a setting of a route, of its upstream, of `[forwarding]`, or of a table that inherits."""
+    """Each is a setting of a route, of its upstream, of `[forwarding]`, of `[tracing]`, or of a table that inherits."""
     for build in ORDER:
         for setting in sys.modules[build.__module__].ACTS_ON:
             table, _, name = setting.rpartition(".")
             inheriting = Policies.model_fields[table].annotation if table in Policies.model_fields else None
-            model = {"": RouteSettings, "upstream": UpstreamSettings, "forwarding": ForwardingSettings}.get(
-                table, inheriting
-            )
+            models = {
+                "": RouteSettings,
+                "upstream": UpstreamSettings,
+                "forwarding": ForwardingSettings,
+                "tracing": TracingSettings,
+            }
+            model = models.get(table, inheriting)
             assert name in model.model_fields, f"{build.__module__}: {setting}"

@@ -23,6 +23,7 @@ from gateway.exchange.failure import (
 )
 from gateway.exchange.marks import Marks
 from gateway.exchange.route import Stream, Timeouts
+from gateway.exchange.trace import Trace
 from gateway.relay.rate_watch import RateWatch
 from gateway.relay.relaying import relay
 
@@ -210,11 +211,14 @@ def test_rate_is_not_watched_where_none_is_asked_for() -> None:
     assert relayed.turns.rates == []
 
 
-def watched(gaps: tuple[float, ...], *, marks: Marks | None, cut_after: float | None = None) -> Exchange:
+def watched(
+    gaps: tuple[float, ...], *, marks: Marks | None, cut_after: float | None = None, trace: Trace | None = None
+) -> Exchange:
     """Return an exchange whose chunks came after ``gaps``, on a route that calls 2 s a stall."""
     relayed = Relayed()
     relayed.exchange.route = a_route(stream=Stream(format="sse", stall=2.0))
     relayed.exchange.marks = marks
+    relayed.exchange.trace = trace
 
     def paced() -> Iterator[bytes]:
         for seconds in gaps:
@@ -236,6 +240,15 @@ def test_each_silence_longer_than_a_stall_is_counted_once() -> None:
     assert watched((1.0, 9.0, 3.0, 2.0, 2.1), marks=Marks("sse")).stalls == 3
     exchange = watched((1.0, 3.0), marks=Marks("sse"), cut_after=4.0)
     assert (exchange.stalls, exchange.longest_gap_seconds) == (2, 4.0)
+
+
+def test_stalls_of_a_traced_exchange_are_noted_with_their_times_up_to_a_bound() -> None:
+    """The first sixteen; all are counted. An exchange that is not traced notes none."""
+    traced = watched((3.0,) * 20, marks=Marks("sse"), trace=Trace("1" * 32, "1" * 16, None, True))
+    assert (traced.stalls, len(traced.stalled)) == (20, 16)
+    (first, gap), (second, _), *_ = traced.stalled
+    assert (gap, second - first) == (3.0, 53.0)
+    assert watched((3.0,), marks=Marks("sse")).stalled == ()
 
 
 def test_stalls_are_counted_only_where_a_stream_is_watched() -> None:

@@ -68,8 +68,9 @@ def test_outage_keeps_the_newest_and_counts_the_rest(tmp_path: Path, caplog: pyt
         assert writer.error is not None
         (tmp_path / "later").unlink()
         until(lambda: writer.written == 100)
+        until(lambda: writer.error is None)  # It is told a moment after the rows are there.
+        until(lambda: "can be written again" in caplog.messages[-1])
     assert ids(path) == [f"id-{number}" for number in range(50, 150)]
-    assert writer.error is None
     told = [record.message for record in caplog.records]
     assert sum("cannot be written" in message for message in told) == 1
     assert any("50 because too many waited" in message for message in told)

@@ -1,0 +1,1 @@
+"""Spans of ended exchanges, sent by OTLP over HTTP. Loaded only where `[tracing]` names an endpoint."""
