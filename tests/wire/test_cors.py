@@ -40,8 +40,8 @@ def test_preflight_is_answered_here(rig: Rig) -> None:
         assert "content-length" not in {name.lower() for name, _ in answer.fields}
         rig.assert_untouched()
         assert client.get("/api/x", ORIGIN).read_response().status == 200
-    line = rig.gateway.wait_for_line(lambda line: line["method"] == "OPTIONS")
-    assert (line["status"], line["attempts"]) == (204, 0)
+    line = rig.gateway.wait_for_line(lambda line: line["id"] == answer.first("x-request-id"))
+    assert (line["method"], line["status"], line["attempts"]) == ("OPTIONS", 204, 0)
 
 
 def test_preflight_of_another_origin_gets_no_permission(rig: Rig) -> None:

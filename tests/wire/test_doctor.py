@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from time import time
 
@@ -79,7 +80,9 @@ def test_far_end_may_run_elsewhere(probed: tuple[Gateway, str]) -> None:
     """The far end alone, with --listen and nothing else, serves probes that another doctor sends; Ctrl-C ends it."""
     running, address = probed
     command = [sys.executable, "-m", "gateway", "doctor", "--listen", address]
-    far_end = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=_PROJECT)
+    # As a terminal starts it: a run in the background has let its children ignore Ctrl-C.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    far_end = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=_PROJECT, preexec_fn=heeding)
     try:
         assert far_end.stderr is not None and b"listens" in far_end.stderr.readline()
         done = Examination(f"{running.url}/probe", "--idle", "500ms")
