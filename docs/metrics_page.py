@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from gateway.exchange.outcome import Outcome
+from gateway.exchange.phase import PHASES
 from gateway.observe.families import FAMILIES, Family
-from gateway.observe.phase import PHASES
 from gateway.policy.endpoints import STATES
 
 PAGE = Path(__file__).parent / "metrics.md"
@@ -52,9 +52,8 @@ can make a new series. There is no label for paths, principals, models or peers:
 | `kind` | `prompt`, `completion` |
 | `limit`, `name` | `route` or `upstream`, and which |
 
-Phases: `waiting` for its turn; `sending`, which begins with connecting; `awaiting` the head of the answer;
-`peeking`, where it is there and held back (`stream.peek`); `retrying`, before the next attempt; `relaying`, the
-head went out. Of an exchange that was read on without its client, the phase is the one in which the client left.
+Phases are those of [live streams](admin.md#the-list). Of clients that left, the phase is the one in which they did,
+so never `drain`; where the route reads on without its client, it is `await` for all who left before the head went out.
 
 ## What the numbers mean
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from gateway.exchange.phase import PHASES
 from gateway.observe.families import FAMILIES, Family
-from gateway.observe.phase import PHASES
 from gateway.policy.endpoints import STATES
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,10 +13,10 @@ from typing import Protocol
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import INTERNAL
+from gateway.exchange.phase import phase_reached
 from gateway.observe import families as f
 from gateway.observe.exposition import OPENMETRICS, content_type, render
 from gateway.observe.metrics import Metrics, open_exchanges
-from gateway.observe.phase import phase
 from gateway.observe.table import Labels, Samples, Table
 
 MOST_SAMPLED = 1000
@@ -98,7 +98,7 @@ class Collector:
         running, now = self._running(), self._clock()
         step = max(1, -(-len(running) // MOST_SAMPLED))
         for exchange, since in running[random.randrange(step) :: step]:  # noqa: S311 - spread, not secret
-            if since is not None and exchange.outcome is None and phase(exchange) == "relaying":
+            if since is not None and exchange.outcome is None and phase_reached(exchange) == "relay":
                 self.metrics.silent(exchange, max(now - since, 0.0))
                 self.metrics.changed = True
         self._write([exchange for exchange, _ in running])

@@ -12,8 +12,8 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.message import Source
 from gateway.exchange.outcome import Outcome
+from gateway.exchange.phase import phase, phase_reached
 from gateway.observe import families as f
-from gateway.observe.phase import phase
 from gateway.observe.table import Labels, Samples, Table
 
 _MOST_TOKENS = 2**53
@@ -47,7 +47,7 @@ class Metrics:
         if failure is not None:
             add(f.FAILURES, (*labels, failure.kind.code, failure.kind.side.value))
         if exchange.outcome is Outcome.CLIENT_GONE:
-            add(f.CLIENT_GONE, (*labels, phase(exchange)))
+            add(f.CLIENT_GONE, (*labels, phase_reached(exchange)))
         self._flow(exchange, labels)
         self._seen.pop(id(exchange), None)
         if exchange.attempts:

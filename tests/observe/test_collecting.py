@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.exchanges import a_reply, a_route, an_exchange
 
 from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import INTERNAL, Failure
+from gateway.exchange.failure import CLIENT_GONE, INTERNAL, Failure
 from gateway.exchange.outcome import Outcome
 from gateway.observe import collecting
 from gateway.observe import families as f
@@ -115,7 +115,7 @@ def test_whoever_is_asked_tells_of_all() -> None:
 
     assert (told[COMPLETE], told[OCTETS]) == (5, 500 + 14)
     assert told["slowgate_duration_seconds_count", *SERIES] == 5
-    assert told["slowgate_open_exchanges", *SERIES, "relaying"] == 2
+    assert told["slowgate_open_exchanges", *SERIES, "relay"] == 2
     assert told["slowgate_endpoint_state", "up", "http://one", "tripped"] == 2
     assert (told[("slowgate_workers",)], told["slowgate_build_info", "1", "3"]) == (2, 1)
     assert told["slowgate_failed_open_total", "up"] == 4
@@ -131,7 +131,7 @@ def test_a_worker_that_died_is_counted_and_no_gauge_of_its_stays() -> None:
     sheets[1].alive = False
     told = one.read()
     assert (told[COMPLETE], told[OCTETS], told[("slowgate_workers",)]) == (1, 150, 1)
-    assert ("slowgate_open_exchanges", *SERIES, "relaying") not in told
+    assert ("slowgate_open_exchanges", *SERIES, "relay") not in told
 
     successor = Worker(Ledger(sheets, 1))
     before = one.read()
@@ -198,7 +198,7 @@ def test_an_exchange_that_ends_while_others_are_looked_at_counts_once(monkeypatc
     one.breathe = end_the_last
     told = one.read()
     assert told[OCTETS] == 300
-    assert told["slowgate_open_exchanges", *SERIES, "relaying"] == 2
+    assert told["slowgate_open_exchanges", *SERIES, "relay"] == 2
 
 
 def test_open_exchanges_go_down_to_nought() -> None:
@@ -206,19 +206,26 @@ def test_open_exchanges_go_down_to_nought() -> None:
     (one,) = workers(1)
     exchange = streaming()
     one.running = [(exchange, None)]
-    assert one.read()["slowgate_open_exchanges", *SERIES, "relaying"] == 1
+    assert one.read()["slowgate_open_exchanges", *SERIES, "relay"] == 1
     end(one, exchange)
-    assert one.read()["slowgate_open_exchanges", *SERIES, "relaying"] == 0
+    assert one.read()["slowgate_open_exchanges", *SERIES, "relay"] == 0
 
 
 def test_silences_are_those_of_upstreams_that_are_waited_for() -> None:
-    """Not of clients that take their time, nor of exchanges whose body has not begun."""
+    """Also where nobody but us reads any more; not of clients that take their time, nor before the body begins."""
     (one,) = workers(1)
-    one.running = [(streaming(), 106.0), (streaming(), None), (an_exchange(route=a_route()), 100.0)]
+    read_on = streaming()
+    read_on.fail(Failure(CLIENT_GONE))
+    one.running = [
+        (streaming(), 106.0),
+        (read_on, 107.0),
+        (streaming(), None),
+        (an_exchange(route=a_route()), 100.0),
+    ]
     one.collector.tick()
     told = one.read()
-    assert told["slowgate_silence_seconds_count", *SERIES] == 1
-    assert told["slowgate_silence_seconds_sum", *SERIES] == 4.0
+    assert told["slowgate_silence_seconds_count", *SERIES] == 2
+    assert told["slowgate_silence_seconds_sum", *SERIES] == 7.0
 
 
 def test_of_very_many_streams_only_some_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ def ended(outcome: Outcome = Outcome.COMPLETE, status: int = 200) -> Exchange:
     """Return an exchange that was relayed and has ended so."""
     exchange = an_exchange(a_request(), a_route())
     attempt = an_attempt()
-    attempt.status = status
+    attempt.status, attempt.ended = status, 100.2
     exchange.attempts.append(attempt)
     exchange.reply = a_reply(status)
     exchange.head_at = exchange.committed_at = 100.2
@@ -95,6 +95,7 @@ def test_a_status_that_is_not_registered_counts_as_its_class(status: int | None,
 def _gone(exchange: Exchange) -> None:
     exchange.fail(Failure(CLIENT_GONE))
     exchange.outcome, exchange.committed_at, exchange.head_at = Outcome.CLIENT_GONE, None, None
+    exchange.attempts[-1].ended = None
 
 
 def _retried(exchange: Exchange) -> None:
@@ -121,7 +122,7 @@ def _told(**fields: object) -> Callable[[Exchange], None]:
 @pytest.mark.parametrize(
     ("tell", "family", "expected"),
     [
-        (_gone, f.CLIENT_GONE, {(*SERIES, "peeking"): 1}),
+        (_gone, f.CLIENT_GONE, {(*SERIES, "peek"): 1}),
         (_gone, f.FAILURES, {(*SERIES, "client_gone", "downstream"): 1}),
         (_retried, f.RETRIES, {SERIES: 1}),
         (_retried, f.ATTEMPTS, {("demo", ENDPOINT, "connect_refused"): 1, ("demo", ENDPOINT, "2xx"): 1}),
@@ -192,9 +193,11 @@ def test_octets_of_a_long_stream_count_while_it_runs_and_once() -> None:
 
 def test_open_exchanges_are_counted_by_their_phase() -> None:
     """One that has ended is not open, though somebody may still hold it."""
-    waiting, relaying = an_exchange(route=a_route()), ended()
-    relaying.outcome = None
-    assert open_exchanges([waiting, relaying, waiting, ended()]) == {
-        (*SERIES, "waiting"): 2,
-        (*SERIES, "relaying"): 1,
+    asking, relayed, read_on = an_exchange(route=a_route()), ended(), ended()
+    relayed.outcome = read_on.outcome = None
+    read_on.fail(Failure(CLIENT_GONE))
+    assert open_exchanges([asking, relayed, asking, read_on, ended()]) == {
+        (*SERIES, "admit"): 2,
+        (*SERIES, "relay"): 1,
+        (*SERIES, "drain"): 1,
     }

@@ -56,7 +56,7 @@ def leave(running: Gateway, target: str, *, after_the_head: bool) -> None:
         if after_the_head:
             client.read_until_head()
         else:
-            found = ("slowgate_open_exchanges", "all", "up", "awaiting")
+            found = ("slowgate_open_exchanges", "all", "up", "await")
             wait_until(lambda: samples(running).get(found), 5, "the request to be with the upstream")
         client.leave()
     wait_until(lambda: total(running, "slowgate_open_exchanges") == 0, 5, "its end")
@@ -108,7 +108,31 @@ def test_every_end_counts_once_as_its_log_line_says(gateway: StartGateway, scrip
     assert sum(told[key] for key in told if key[0] == "slowgate_attempts_total") == sum(
         line["attempts"] for line in lines
     )
-    assert {key[3] for key in told if key[0] == "slowgate_client_gone_total"} == {"awaiting", "relaying"}
+    assert {key[3] for key in told if key[0] == "slowgate_client_gone_total"} == {"await", "relay"}
+
+
+def test_clients_that_leave_count_where_they_were(gateway: StartGateway, scripted_upstream: StartUpstream) -> None:
+    """One in the queue, one in an answer that is read on without it: open as `drain`, left in `relay`."""
+    upstream = scripted_upstream(by_path)
+    limits = {"max_concurrent": 1, "max_queued": 5}
+    stream = {"on_disconnect": "drain", "drain": "3s"}
+    running = gateway(route_to(upstream.url, upstream={"limits": limits}, stream=stream))
+
+    def open_in(phase: str, number: int) -> None:
+        found = ("slowgate_open_exchanges", "all", "up", phase)
+        wait_until(lambda: samples(running).get(found) == number, 5, f"{number} in {phase}")
+
+    with RudeClient(running.address) as served, RudeClient(running.address) as queued:
+        served.get("/begun").read_until_head()
+        queued.get("/begun")
+        open_in("queue", 1)
+        queued.leave()
+        open_in("queue", 0)
+        served.leave()
+        open_in("drain", 1)
+    wait_until(lambda: total(running, "slowgate_open_exchanges") == 0, 10, "its end")
+    left = {key[3]: value for key, value in samples(running).items() if key[0] == "slowgate_client_gone_total"}
+    assert left == {"queue": 1, "relay": 1}
 
 
 def test_openmetrics_comes_to_those_who_ask_for_it(gateway: StartGateway, scripted_upstream: StartUpstream) -> None:
@@ -150,7 +174,7 @@ def test_a_worker_that_is_killed_takes_no_count_along_and_leaves_no_gauge(gatewa
     """No scrape is ever below one before it; who follows counts on; its open streams are gone at once."""
     with SlowChorus() as upstream:
         running = gateway(route_to(upstream.url), server={"workers": 2})
-        open_streams = ("slowgate_open_exchanges", "all", "up", "relaying")
+        open_streams = ("slowgate_open_exchanges", "all", "up", "relay")
         with Crowd(running.address, PIECE) as crowd:
             for _ in range(40):
                 crowd.join()
@@ -217,7 +241,7 @@ def test_scrapes_do_not_disturb_two_hundred_streams_and_see_them_flow(gateway: S
                 upstream.say(PIECE)
                 wait_until(crowd.all_heard(said), 30, f"all clients to hear piece {said}")
                 told = samples(running)
-                assert told["slowgate_open_exchanges", "all", "up", "relaying"] == STREAMS
+                assert told["slowgate_open_exchanges", "all", "up", "relay"] == STREAMS
                 assert told["slowgate_response_body_bytes_total", "all", "up"] == STREAMS * said * len(PIECE)
             silent = ("slowgate_silence_seconds_count", "all", "up")
             wait_until(lambda: samples(running).get(silent, 0) >= STREAMS, 5, "a look at their silence")
@@ -225,7 +249,7 @@ def test_scrapes_do_not_disturb_two_hundred_streams_and_see_them_flow(gateway: S
             wait_until(lambda: all(crowd.ended), 30, "all streams to end")
         told = wait_until(lambda: found if (found := samples(running))[ENDED] == STREAMS else None, 5, "all ends")
         assert told["slowgate_response_body_bytes_total", "all", "up"] == STREAMS * 5 * len(PIECE)
-        assert told["slowgate_open_exchanges", "all", "up", "relaying"] == 0
+        assert told["slowgate_open_exchanges", "all", "up", "relay"] == 0
 
 
 def test_a_reload_keeps_what_was_counted_but_for_routes_that_are_gone(
