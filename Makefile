@@ -40,7 +40,8 @@ run: $(VENV)/run.stamp ## Start the demo upstream and the gateway in front of it
 	@exec $(PY) -m gateway demo -c gateway.toml
 
 test: $(VENV)/test.stamp foreign lint ## Everything: lint, types, all tests (a few minutes)
-	$(PYTEST) -ra $(ARGS)
+	$(PYTEST) -ra -m "not alone" $(ARGS)
+	$(PY) -m pytest -ra -m alone $(ARGS)
 
 lint: $(VENV)/test.stamp ## ruff and mypy
 	$(PY) -m ruff check .

@@ -25,6 +25,8 @@ from gateway.cli.main import cli
 
 StartGateway = Callable[..., Gateway]
 StartUpstream = Callable[..., ScriptedUpstream]
+pytestmark = pytest.mark.alone
+
 _PROJECT = Path(__file__).parents[2]
 
 

@@ -11,6 +11,8 @@ from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import chunk
 from support.stage import OpenStage, Stage
 
+pytestmark = pytest.mark.alone
+
 PATIENCE_SECONDS = 5.0
 PIECES = [b"first ", b"second ", b"3", b"\x00\xff\r\n0\r\n\r\n", b"x" * 3000]
 _ZIPPED = gzip.compress(bytes(range(256)) * 8, mtime=0)

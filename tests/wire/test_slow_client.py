@@ -8,6 +8,8 @@ from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import chunk
 from support.stage import LISTENERS, OpenStage, Stage
 
+pytestmark = pytest.mark.alone
+
 MIB = 1 << 20
 ROUTES = {
     "patient": {"timeouts": {"write": "off"}},

@@ -46,6 +46,7 @@ def drip(client: RudeClient, octets: bytes, pause_seconds: float = 0.05) -> floa
 )
 def test_head_that_drips_is_408_when_its_time_is_over(rig: Rig, octets: bytes) -> None:
     """However regularly an octet comes: the time is for the whole head."""
+    rig.answers()  # From here on nobody is to be asked, whatever other tests asked before.
     with rig.client() as client:
         took = drip(client, octets)
         answer = client.read_response()
