@@ -24,7 +24,6 @@ def cli() -> None:
     """slowgate: the streaming gateway for slow upstream APIs."""
 
 
-for command in (
-    *(serve_command, reload, streams, check, config, routes, explain, schema, init, key, proxy, demo, doctor),
-):
+_COMMANDS = (serve_command, reload, streams, check, config, routes, explain, schema, init, key, proxy, demo, doctor)
+for command in _COMMANDS:
     cli.add_command(command)
