@@ -100,6 +100,7 @@ class Gate:
                     leaving.read_on()
             finally:
                 interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
+                leaving.watch = None
                 self.spine.finish(exchange)
 
         return finish

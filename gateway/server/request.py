@@ -56,7 +56,10 @@ class Limits:
 class UploadBody:
     """The body of a request: octets as they arrive, counted against what was announced."""
 
-    def __init__(self, request: "ExactRequest", length: int | None) -> None:
+    def __init__(self, unreader: Any, length: int | None, wants_continue: bool = False) -> None:
+        """``wants_continue``: whether the client waits to be told that it may send it."""
+        # It knows nothing of its request, which has it: a ring of the two would outlive every exchange.
+        self.wants_continue = wants_continue
         self.length = length
         """Octets announced; None for a chunked body."""
         self.done = length == 0
@@ -68,8 +71,7 @@ class UploadBody:
         self._decoder: ChunkedDecoder | None = None
         self._complete = self.done
         """Whether its last octet was received, though perhaps not handed on."""
-        self._request = request
-        self._unreader = request.unreader
+        self._unreader = unreader
 
     def at_hand(self) -> bool:
         """Whether all of the body that was not handed on yet was received already."""
@@ -86,7 +88,7 @@ class UploadBody:
         if self._complete or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
             return True
         try:
-            self._request.send_continue()
+            self.send_continue()
             wait_read(sock.fileno(), timeout=seconds)
         except TimeoutError:
             return False
@@ -139,6 +141,12 @@ class UploadBody:
             raise FailureError(Failure(BAD_REQUEST, decoder.broken))
         self._unreader.unread(decoder.rest)
 
+    def send_continue(self) -> None:
+        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1); once."""
+        if self.wants_continue:
+            self.wants_continue = False
+            self._unreader.sock.sendall(_CONTINUE)
+
     def read(self, size: int | None = None) -> bytes:
         """Part of the WSGI interface; the gateway itself reads `pieces`."""
         raise NotImplementedError("the request's body is read as it arrives, by the upload")
@@ -171,11 +179,21 @@ class ExactRequest(Request):
         self.limit_request_field_size = limits.field_bytes
         self.max_buffer_headers = limits.head_bytes
         self.field_lines: Fields = []
-        self.wants_continue = False
+        self._expects = False
+        """Whether it waits for 100 (Continue)."""
         self._framed = False
         """Whether any field speaks of a body."""
         unreader.unread(self.parse(unreader))
         self.set_body_reader()
+
+    @property
+    def wants_continue(self) -> bool:
+        """Whether the client waits for 100 (Continue) and was not told yet."""
+        return self.body.wants_continue  # type: ignore[no-any-return]
+
+    @wants_continue.setter
+    def wants_continue(self, wants: bool) -> None:
+        self.body.wants_continue = wants
 
     def parse(self, unreader: Any) -> bytes:
         """Read the head; return what follows it. Raises StopIteration where nothing comes at all."""
@@ -287,7 +305,7 @@ class ExactRequest(Request):
     def _note_expectation(self, value: str) -> None:
         if value.lower() != "100-continue":
             raise ExpectationFailed(value)
-        self.wants_continue = self.version >= (1, 1)
+        self._expects = self.version >= (1, 1)
 
     def set_body_reader(self) -> None:
         """Choose the framing as gunicorn does (RFC 9112 section 6), then read the body in our own way.
@@ -295,7 +313,7 @@ class ExactRequest(Request):
         A coding below chunked is refused: nobody here takes it off, and what goes up would not name it (section 6.1).
         """
         if not self._framed:
-            self.body = UploadBody(self, 0)
+            self.body = UploadBody(self.unreader, 0, self._expects)
             return
         super().set_body_reader()
         codings = [value.lower() for name, value in self.headers if name == "TRANSFER-ENCODING"]
@@ -303,7 +321,7 @@ class ExactRequest(Request):
             raise UnsupportedTransferCoding(", ".join(codings))
         reader = self.body.reader
         length = reader.length if isinstance(reader, LengthReader) else None
-        self.body = UploadBody(self, length)
+        self.body = UploadBody(self.unreader, length, self._expects)
 
     def should_close(self) -> bool:
         """Whether the connection ends behind this request (RFC 9112 section 9.3, all Connection fields read)."""
@@ -316,12 +334,6 @@ class ExactRequest(Request):
         if self.must_close or "close" in options or self.method == "CONNECT":
             return True
         return self.version < (1, 1) and "keep-alive" not in options
-
-    def send_continue(self) -> None:
-        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1); once."""
-        if self.wants_continue:
-            self.wants_continue = False
-            self.unreader.sock.sendall(_CONTINUE)
 
 
 class ExactParser(RequestParser):
