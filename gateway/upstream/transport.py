@@ -41,7 +41,7 @@ class ExactRequest(requests.PreparedRequest):
         self._body_position = None
 
     def sent(self) -> None:
-        """Let go of what only the sending needed; a response, which knows its request, would hold the exchange by it."""
+        """Let go of what only the sending needed: a response knows its request, and would hold the exchange by it."""
         cast(FieldLines, self.headers).sending = None
 
 
