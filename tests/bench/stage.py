@@ -1,18 +1,20 @@
 """The targets of a run: started when they are first needed, started anew after they failed, ended together."""
 
+import contextlib
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from bench.load.target import Target, upstream_process
-from bench.load.wire import answers
+from bench.load.wire import answers, told
 from bench.peers.peer import Peer, Place, Programs
 from bench.scenarios.scenario import Extent, Row, Scenario, Stand
 from support.conditions import wait_until
 from support.ports import free_port
 
 _READY_SECONDS = 20.0
+_SILENCE_SECONDS = 5.0
 
 
 class Stage:
@@ -47,10 +49,18 @@ class Stage:
             stack = ExitStack()
             self._standing[peer.name] = (stack, self._started(stack, peer, scenario.streams(self._extent))[0])
         try:
-            return scenario.measure(Stand(self.upstream, self._standing[peer.name][1], self._extent, 0.0))
+            found = scenario.measure(Stand(self.upstream, self._standing[peer.name][1], self._extent, 0.0))
         except BaseException:
             self._end(peer.name)
             raise
+        if not self._falls_silent():  # What it has open still would be work beside the next one's.
+            self._end(peer.name)
+        return found
+
+    def _falls_silent(self) -> bool:
+        with contextlib.suppress(AssertionError):
+            return wait_until(lambda: told(self.upstream, "/-/open") == 0, _SILENCE_SECONDS, "the last stream's end")
+        return False
 
     def _started(self, stack: ExitStack, peer: Peer, streams: int) -> tuple[Target, float]:
         self._starts += 1

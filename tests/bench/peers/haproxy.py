@@ -41,5 +41,5 @@ class HAProxy(BinaryPeer):
     asks_version: ClassVar[list[str]] = ["-v"]
 
     def arguments(self, place: Place) -> list[str]:
-        text = _CONFIGURATION.format(connections=2 * place.streams + 1000, port=place.port, endpoint=place.endpoint)
+        text = _CONFIGURATION.format(connections=place.streams + 5, port=place.port, endpoint=place.endpoint)
         return ["-db", "-f", place.written("haproxy.cfg", text)]

@@ -10,8 +10,7 @@ _CONFIGURATION = """
 daemon off;
 master_process off;
 pid nginx.pid;
-worker_rlimit_nofile {files};
-events {{ worker_connections {files}; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log access.log;
     keepalive_requests 10000000;
@@ -43,7 +42,7 @@ class Nginx(BinaryPeer):
 
     def arguments(self, place: Place) -> list[str]:
         text = _CONFIGURATION.format(
-            files=4 * place.streams + 2000, endpoint=place.endpoint, port=place.port, manner=self.manner
+            connections=2 * place.streams + 50, endpoint=place.endpoint, port=place.port, manner=self.manner
         )
         file = place.written("nginx.conf", text)
         return ["-e", "error.log", "-p", f"{place.directory}/", "-c", file]

@@ -26,7 +26,7 @@ class Slowgate(Peer):
 
     @contextlib.contextmanager
     def start(self, programs: Programs, place: Place) -> Iterator[Target]:
-        connections = max(_DEFAULT_CONNECTIONS, place.streams + 100)
+        connections = max(_DEFAULT_CONNECTIONS, place.streams)
         route = route_to(f"http://{place.endpoint}")
         with Gateway(route, place.directory, server={"max_connections": connections}) as gateway:
             yield Target(self.name, gateway.address, gateway.pid)

@@ -22,7 +22,7 @@ class Hold(Scenario):
     fresh = True
 
     def streams(self, extent: Extent) -> int:
-        return extent.hold + 100
+        return extent.hold + 25  # those it warms up with, and one that asks
 
     def measure(self, stand: Stand) -> Row:
         held = hold(stand.upstream, stand.target, stand.extent.hold)
