@@ -23,12 +23,15 @@ def text(result: dict[str, Any]) -> str:
 def told(result: dict[str, Any]) -> str:
     """Return one paragraph: which machine, when, which versions."""
     machine, about = result["machine"], result["about"]
-    held = f"{about['hold']:,} streams held"
-    versions = "; ".join(f"{name} {version}" for name, version in result["targets"].items())
+    rounds = "1 round" if about["rounds"] == 1 else f"{about['rounds']} rounds"
+    versions = "; ".join(
+        version if version.startswith(f"{name} ") else f"{name} {version}"
+        for name, version in result["targets"].items()
+    )
     return (
         f"Measured on {about['date']}: {machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB,"
-        f" {machine['kernel']}, Python {machine['python']}; a load of {machine['load_before']} before; {about['mode']}"
-        f" mode, medians of {about['rounds']} {'round' if about['rounds'] == 1 else 'rounds'}, {held}. {versions}."
+        f" {machine['kernel']}, Python {machine['python']}; {about['cores_busy_elsewhere']:.1f} cores busy with other"
+        f" work meanwhile; {about['mode']} mode, medians of {rounds}, {about['hold']:,} streams held. {versions}."
     )
 
 
@@ -39,7 +42,7 @@ def remarks(result: dict[str, Any]) -> list[str]:
         f"{target} in {scenario} ({why})" for scenario, by in result["failed"].items() for target, why in by.items()
     ]
     found = [f"Not installed, so left out: {', '.join(left_out)}."] if left_out else []
-    return found + ([f"*fails*: {'; '.join(failed)}."] if failed else [])
+    return found + ([f"*fails*, or failed in one of the rounds: {'; '.join(failed)}."] if failed else [])
 
 
 def _group(result: dict[str, Any], title: str, scenarios: tuple[str, ...]) -> str | None:

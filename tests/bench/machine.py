@@ -2,7 +2,9 @@
 
 import os
 import platform
+import resource
 from pathlib import Path
+from time import monotonic
 
 
 def facts() -> dict[str, str | int | float]:
@@ -15,6 +17,33 @@ def facts() -> dict[str, str | int | float]:
         "python": platform.python_version(),
         "load_before": round(os.getloadavg()[0], 2),
     }
+
+
+class Elsewhere:
+    """Tells how many cores were busy, on average, with what is not ours since this was made."""
+
+    def __init__(self) -> None:
+        self._began, self._busy, self._ours = monotonic(), _busy_seconds(), _own_seconds()
+
+    def cores(self) -> float:
+        """Return it; all that we started must have ended."""
+        others = _busy_seconds() - self._busy - (_own_seconds() - self._ours)
+        return round(max(0.0, others) / (monotonic() - self._began), 2)
+
+
+def _busy_seconds() -> float:
+    """Return what all cores together have worked since the machine was started; nothing where no kernel says so."""
+    try:
+        user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
+    except (OSError, ValueError):
+        return 0.0
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    """Return what this process and all that it started, and waited for, have used."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
 def _cpu() -> str:

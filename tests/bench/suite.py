@@ -15,7 +15,7 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(_ROOT), str(_ROOT / "tests")]
 
-from bench import result  # noqa: E402 - after the path is set
+from bench import machine, result  # noqa: E402 - after the path is set
 from bench.peers.known import PEERS  # noqa: E402
 from bench.peers.peer import Programs  # noqa: E402
 from bench.run import Run  # noqa: E402
@@ -69,7 +69,7 @@ def main() -> None:
     scenarios = _chosen(asked.only, [each.name for each in SCENARIOS], "scenario")
     peers = _chosen(asked.targets, [each.name for each in PEERS], "target")
     programs = Programs(asked.environment)
-    started = time.monotonic()
+    started, elsewhere = time.monotonic(), machine.Elsewhere()
     run = Run(
         [each for each in SCENARIOS if each.name in scenarios], [each for each in PEERS if each.name in peers], programs
     )
@@ -85,6 +85,7 @@ def main() -> None:
         "rounds": rounds,
         "hold": extent.hold,
         "seconds": round(time.monotonic() - started),
+        "cores_busy_elsewhere": elsewhere.cores(),
     }
     found = run.result(about)
     result.write(found, asked.json)

@@ -37,7 +37,14 @@ def a_result(ours: list[float] | None = None, yardstick: float = 1000.0, **about
     ]
     medians = result.medians(rounds, [COST, WAIT])
     return {
-        "about": {"date": "2026-11-20", "mode": "full", "rounds": len(rounds), "hold": 1000, "seconds": 1, **about},
+        "about": {
+            "date": "2026-11-20",
+            "mode": "full",
+            "rounds": len(rounds),
+            "hold": 1000,
+            "cores_busy_elsewhere": 0.25,
+            **about,
+        },
         "machine": {"cores": 2, "cpu": "Z80", "memory_gib": 1, "kernel": "Linux 6", "python": "3.11", "load_before": 0},
         "targets": {OURS: "1", YARDSTICK: "2", "nginx": "3"},
         "left_out": {"caddy": "no program caddy"},
@@ -103,6 +110,7 @@ def test_tables_show_values_ratios_gaps_and_why() -> None:
     assert "left out: caddy (no program caddy)." in text
     assert "nginx in quiet (timed out)" in text
     assert "2 cores (Z80)" in benchmark_tables.told(a_result())
+    assert "0.2 cores busy with other work" in benchmark_tables.told(a_result())
 
 
 def test_every_scenario_stands_in_a_table() -> None:

@@ -1,6 +1,9 @@
 """Each scenario and each peer works: tried in tiny amounts, without a look at the time."""
 
 import contextlib
+import os
+import platform
+import select
 import socket
 import subprocess
 import sys
@@ -8,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench.load import accounting, bodies, leaving, listeners
-from bench.load.side_by_side import closed_loop
+from bench import machine
+from bench.load import accounting, bodies, holding, leaving, listeners, side_by_side
 from bench.load.target import Target, upstream_process
+from bench.load.upstream import SMALL_BODY
 from bench.load.wire import connected, must_be_ok, request, small_answer, some, told
 from bench.peers.known import PEERS
 from bench.peers.peer import Peer, Place, Programs
@@ -78,6 +82,21 @@ def test_peer_hands_on_small_and_large_bodies_and_streams(peer: Peer, upstream: 
         assert target.pss_kib() > 0
 
 
+def test_programs_are_found_from_wherever_they_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that is named relative to here is found from the directory that a peer is started in, too."""
+    program = tmp_path / "environment/bin/slow-program"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (program.parent / "python").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    programs = Programs(Path("environment"))
+    assert programs.binary("slow-program") == str(program)
+    assert programs.binary("no-such-program") is None
+    assert programs.python_with(["json"]) == str(program.parent / "python")
+    assert programs.python_with(["no_such_module"]) is None
+
+
 def _answers(target: Target) -> bool:
     with contextlib.suppress(OSError), connected(target) as connection:
         connection.sendall(request("/small"))
@@ -128,13 +147,62 @@ def test_answer_that_is_not_200_is_an_error(octets: bytes) -> None:
     must_be_ok(b"HTT")
 
 
+class _Pieces:
+    """Stands in for epoll: each time it is asked, the next piece has come on the only connection."""
+
+    def __init__(self, server: socket.socket, client: socket.socket, pieces: list[bytes]) -> None:
+        self._server, self._fd, self._pieces = server, client.fileno(), pieces
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        if not self._pieces:
+            return []
+        self._server.sendall(self._pieces.pop(0))
+        return [(self._fd, select.EPOLLIN)]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + SMALL_BODY],
+        [b"HTTP/1.1 200 OK\r\n\r\n", SMALL_BODY[:-2], SMALL_BODY[-2:]],
+        [b"HTTP/1.1 200 OK\r\n\r\n400\r\n" + SMALL_BODY, b"\r\n0\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\n\r\n400\r\n" + SMALL_BODY + b"\r\n", b"0\r\n\r\n"],
+    ],
+    ids=["whole", "body in two", "last chunk apart", "middle of the last chunk"],
+)
+def test_answer_in_pieces_is_one_answer(pieces: list[bytes]) -> None:
+    """However a proxy cuts what it sends, the next request goes out when the answer is there."""
+    server, client = socket.socketpair()
+    with server, client:
+        stream = _Pieces(server, client, pieces)
+        assert side_by_side._answered(stream, {client.fileno(): client}, b"next", 0.0) == 1  # type: ignore[arg-type]
+        assert server.recv(100) == b"next"
+
+
+def test_held_stream_that_ends_is_no_result(upstream: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is told only where all streams are open to the end: an ended one hears nothing."""
+    monkeypatch.setattr(holding, "told", lambda target, path: 2)
+    ends = [socket.socketpair() for _ in range(2)]
+    with contextlib.ExitStack() as stack:
+        for end in ends:
+            stack.enter_context(end[0])
+            stack.enter_context(end[1])
+        ends[0][0].sendall(b"data: 1 .\n\n")
+        ends[1][0].shutdown(socket.SHUT_WR)
+        with pytest.raises(ConnectionError, match="a stream ended"):
+            holding._all_hear(upstream, [client for _, client in ends])
+        monkeypatch.setattr(holding, "told", lambda target, path: 1)
+        with pytest.raises(ConnectionError, match="1 of 2 streams are open"):
+            holding._all_hear(upstream, [client for _, client in ends])
+
+
 def test_silent_target_fails_instead_of_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
     """A target that answers nothing costs seconds, not the run."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = Target("silent", listener.getsockname(), 1)
         monkeypatch.setattr("bench.load.side_by_side.connected", lambda target: connected(target, 0.1))
         with pytest.raises(TimeoutError):
-            closed_loop(target, 1, 0.1, 0.1)
+            side_by_side.closed_loop(target, 1, 0.1, 0.1)
 
 
 def test_cpu_of_a_tree_is_that_of_the_process_and_its_children() -> None:
@@ -151,3 +219,31 @@ def test_cpu_of_a_tree_is_that_of_the_process_and_its_children() -> None:
         assert of_child % 0.01 > 0
         assert accounting.pss_kib(process.pid) > accounting.pss_kib(worker) > 1000
         process.communicate()
+
+
+@pytest.mark.parametrize(("busy", "own", "expected"), [(17.0, 12.0, 0.5), (14.0, 14.0, 0.0), (12.0, 13.0, 0.0)])
+def test_work_of_our_own_is_not_booked_as_other_work(
+    busy: float, own: float, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what all cores did in ten seconds, that of the suite and its processes is taken off; never below zero."""
+    clocks = {"monotonic": [0.0, 10.0], "_busy_seconds": [10.0, busy], "_own_seconds": [10.0, own]}
+    monkeypatch.setattr(machine, "monotonic", lambda: clocks["monotonic"].pop(0))
+    monkeypatch.setattr(machine, "_busy_seconds", lambda: clocks["_busy_seconds"].pop(0))
+    monkeypatch.setattr(machine, "_own_seconds", lambda: clocks["_own_seconds"].pop(0))
+    assert machine.Elsewhere().cores() == expected
+
+
+def test_clocks_of_the_machine_and_of_our_own_work_go_on() -> None:
+    """What a process that was started and waited for has done is in both."""
+    busy, own = machine._busy_seconds(), machine._own_seconds()
+    subprocess.run([sys.executable, "-c", "sum(range(10_000_000))"], check=True)
+    assert machine._own_seconds() - own > 0.05
+    assert machine._busy_seconds() - busy > 0.05
+
+
+def test_facts_of_the_machine_do_not_name_it() -> None:
+    """A result can be published: its host is told by what it is, not by what it is called."""
+    told = str(machine.facts())
+    assert machine.facts()["cores"] == os.cpu_count()
+    assert platform.node() not in told
+    assert os.getcwd() not in told

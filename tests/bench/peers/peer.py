@@ -21,7 +21,8 @@ class Programs:
     """Where the programs of peers are: in the environment made for them, on the path, beside this interpreter."""
 
     def __init__(self, environment: Path | None) -> None:
-        self._environment = environment
+        # Absolute, for programs are started in directories of their own.
+        self._environment = environment = environment and environment.absolute()
         mine = str(Path(sys.executable).parent)
         own = [] if environment is None else [str(environment / "bin")]
         self._path = os.pathsep.join([*own, os.environ.get("PATH", ""), _SYSTEM, mine])
