@@ -1,7 +1,7 @@
 """Writes the pages that are made from the code, so that they cannot say anything else.
 
 Those are docs/failures.md, docs/configuration.md, docs/metrics.md, and the commented-out part of gateway.toml; and
-the figures in docs/performance.md and their chart, which are made from the recorded run of the benchmark suite.
+the figures in docs/performance.md and their chart, which are made from recorded runs of the benchmark suite.
 Run it from the project's folder: ``python -m docs.generate`` writes, ``python -m docs.generate --check`` only tells,
 with status 1, whether something is out of date. What cannot be read from the code about failures, what to do about
 each, stands below; a kind without such a sentence is an error.

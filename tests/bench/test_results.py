@@ -147,14 +147,17 @@ def test_names_in_the_chart_are_escaped() -> None:
 def test_page_keeps_what_people_wrote_around_the_figures() -> None:
     """Only what stands between the markers is made anew; a page without them is an error."""
     text = f"mine\n{benchmark_page.BEGIN}\nstale\n{benchmark_page.END}\nalso mine\n"
-    made = benchmark_page.page(text, a_result())
+    many = a_result(hold=9900)
+    many["measures"][COST.key]["scenario"] = "hold"
+    made = benchmark_page.page(text, a_result(), many)
     assert made.startswith(f"mine\n{benchmark_page.BEGIN}\n")
     assert made.endswith(f"{benchmark_page.END}\nalso mine\n")
     assert "stale" not in made
-    assert benchmark_page.page(made, a_result()) == made
+    assert "\n### 9,900 open streams\n" in made
+    assert benchmark_page.page(made, a_result(), many) == made
     for broken in ("nothing", benchmark_page.BEGIN, text + text):
         with pytest.raises(ValueError, match="not one place"):
-            benchmark_page.page(broken, a_result())
+            benchmark_page.page(broken, a_result(), many)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +282,8 @@ def test_suite_names_what_there_is_where_a_name_is_unknown(wrong: str) -> None:
 
 
 def test_recorded_result_is_one_that_can_be_drawn() -> None:
-    """The committed result has the gateway and its yardstick in it."""
-    recorded = result.read(benchmark_page.RESULTS)
-    assert {OURS, YARDSTICK} <= recorded["targets"].keys()
-    assert compare.comparison(recorded, recorded).count("as before") >= 5
+    """The committed results have the gateway and its yardstick in them."""
+    for file, compared in ((benchmark_page.RESULTS, 5), (benchmark_page.MANY, 1)):
+        recorded = result.read(file)
+        assert {OURS, YARDSTICK} <= recorded["targets"].keys()
+        assert compare.comparison(recorded, recorded).count("as before") >= compared
