@@ -6,6 +6,7 @@ python tests/bench/suite.py [--short] [--only SCENARIO,...] [--targets NAME,...]
 import argparse
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +66,7 @@ def main() -> None:
     extent = Extent(asked.short, asked.hold or (300 if asked.short else 1000))
     if (wrong := _allow_files(extent.hold)) is not None:
         raise SystemExit(wrong)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # What was started ends with this.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # Each start would compile everything anew.
     scenarios = _chosen(asked.only, [each.name for each in SCENARIOS], "scenario")
     peers = _chosen(asked.targets, [each.name for each in PEERS], "target")

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 from bench import compare, result
+from bench.load import accounting
 from bench.load.target import Target
 from bench.peers.known import OURS, YARDSTICK
 from bench.peers.peer import Peer, Place, Programs
 from bench.run import Run
 from bench.scenarios.known import SCENARIOS
 from bench.scenarios.scenario import Measure, Row, Scenario, Stand
+from support import processes
+from support.conditions import wait_until
 
 from docs import benchmark_chart, benchmark_page, benchmark_tables
 
@@ -279,6 +282,20 @@ def test_suite_names_what_there_is_where_a_name_is_unknown(wrong: str) -> None:
     done = subprocess.run([sys.executable, "tests/bench/suite.py", wrong], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert "there are: s" in done.stderr
+
+
+@pytest.mark.wire
+def test_suite_that_is_told_to_end_leaves_nothing_running(tmp_path: Path) -> None:
+    """Targets end with the suite, also where somebody stops it in the middle."""
+    options = ["--short", "--only", "small", "--targets", OURS, "--json", str(tmp_path / "result.json")]
+    with subprocess.Popen(
+        [sys.executable, "tests/bench/suite.py", *options], cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True
+    ) as suite:
+        wait_until(lambda: len(processes.children(suite.pid)) == 2, 15, "the upstream and the gateway")
+        started = accounting.tree(suite.pid)[1:]
+        suite.terminate()
+        assert suite.wait(20) == 1
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started), 10, "the end of what it started")
 
 
 def test_recorded_result_is_one_that_can_be_drawn() -> None:
