@@ -31,10 +31,10 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --univer
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format unit wire fuzz docs lock audit clean
+.PHONY: help run test lint format unit wire fuzz docs bench bench-short bench-check bench-record bench-costs lock audit clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/run.stamp ## Start the demo upstream and the gateway in front of it, with curl lines to try
 	@exec $(PY) -m gateway demo -c gateway.toml
@@ -64,9 +64,30 @@ fuzz: $(VENV)/test.stamp ## Only the fuzz tests, each for SECONDS more (60), wit
 docs: $(VENV)/test.stamp ## Write the generated pages anew
 	$(PY) -m docs.generate
 
-bench: $(VENV)/test.stamp ## Measure the latency the gateway adds, beside nginx and a proxy by hand, and what streams cost
-	$(PY) tests/bench/added_latency.py $(ARGS)
-	$(PY) tests/bench/open_streams.py
+# What the committed figures of docs/performance.md are made from, and what later runs are compared with.
+BENCH_RESULTS := docs/benchmarks/results.json
+BENCH_MANY := docs/benchmarks/many-streams.json
+# A target needs two open files for each: a limit of 20,000 allows so many.
+HOLD ?= 9900
+BENCH_ENV := build/bench-env
+BENCH := $(PY) tests/bench/suite.py --environment $(BENCH_ENV)
+
+bench: $(VENV)/test.stamp peers ## Measure the gateway beside the peers that can be had (15 minutes; SHORT=1: under 3)
+	$(BENCH) $(if $(SHORT),--short) $(ARGS)
+
+bench-short: ## The same in less than three minutes
+	@$(MAKE) --no-print-directory bench SHORT=1
+
+bench-check: $(VENV)/test.stamp ## Say how the last run compares with the committed one (it never fails)
+	@$(PY) tests/bench/compare.py $(BENCH_RESULTS) build/bench.json
+
+bench-record: $(VENV)/test.stamp peers ## Measure in full, and make the figures and the chart of docs/performance.md of it
+	$(BENCH) --json $(BENCH_RESULTS) $(ARGS)
+	$(BENCH) --json $(BENCH_MANY) --only hold --hold $(HOLD) --rounds 1
+	$(PY) -m docs.generate
+
+bench-costs: $(VENV)/test.stamp ## Measure what single parts cost: policies, compression, the store and so on
+	$(PY) tests/bench/observing_cost.py
 	$(PY) tests/bench/policy_cost.py
 	$(PY) tests/bench/compression_cost.py
 	$(PY) tests/bench/watching_cost.py
@@ -74,16 +95,22 @@ bench: $(VENV)/test.stamp ## Measure the latency the gateway adds, beside nginx 
 	$(PY) tests/bench/metrics_cost.py
 	$(PY) tests/bench/tracing_cost.py
 
+# A peer that cannot be had is not an error: it is left out, and the tables say so.
+.PHONY: peers
+peers: $(PY)
+	@SYSTEM=$(SYSTEM) sh tests/bench/provide.sh $(PY) $(BENCH_ENV)
+
 lock: ## Work out the pins anew (needs uv); LOCK_FLAGS=--upgrade takes the newest
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) --extra redis pyproject.toml -o deploy/requirements.lock
 	$(COMPILE) --group build -o deploy/build.lock
 	$(COMPILE) pyproject.toml --group test -c deploy/requirements.lock -c deploy/build.lock -o tests/requirements.lock
+	$(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.lock
 
 # Strict: a pin that the database could not be asked about is a failure, not a pin without known faults.
 audit: ## Look all pins up among known vulnerabilities (needs uv and a network); AUDIT_FLAGS="-s osv" asks another database
 	@command -v uv >/dev/null || { echo "make audit needs uv: pip install uv" >&2; exit 1; }
-	@for lock in deploy/requirements.lock deploy/build.lock tests/requirements.lock; do \
+	@for lock in deploy/requirements.lock deploy/build.lock tests/requirements.lock tests/bench/requirements.lock; do \
 	  echo "auditing $$lock"; \
 	  uv tool run pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(AUDIT_FLAGS) -r $$lock || { \
 	    echo "make audit: $$lock has pins with known vulnerabilities, or they could not be looked up (see above)" >&2; \

@@ -1,6 +1,7 @@
 """Writes the pages that are made from the code, so that they cannot say anything else.
 
-Those are docs/failures.md, docs/configuration.md, docs/metrics.md, and the commented-out part of gateway.toml.
+Those are docs/failures.md, docs/configuration.md, docs/metrics.md, and the commented-out part of gateway.toml; and
+the figures in docs/performance.md and their chart, which are made from recorded runs of the benchmark suite.
 Run it from the project's folder: ``python -m docs.generate`` writes, ``python -m docs.generate --check`` only tells,
 with status 1, whether something is out of date. What cannot be read from the code about failures, what to do about
 each, stands below; a kind without such a sentence is an error.
@@ -9,7 +10,7 @@ each, stands below; a kind without such a sentence is an error.
 import sys
 from pathlib import Path
 
-from docs import configuration_page, example_file, metrics_page
+from docs import benchmark_page, configuration_page, example_file, metrics_page
 from gateway.exchange.failure import KINDS, Failure, Kind, Side
 from gateway.exchange.outcome import judge
 
@@ -182,13 +183,14 @@ def _told(kind: Kind) -> str:
 
 
 def made() -> list[tuple[Path, str]]:
-    """Return every file that is made from the code, with what belongs in it."""
+    """Return every file that is made from the code or from a recorded run, with what belongs in it."""
     example = example_file.FILE
     return [
         (PAGE, page()),
         (configuration_page.PAGE, configuration_page.page()),
         (metrics_page.PAGE, metrics_page.page()),
         (example, example_file.text(example.read_text(encoding="utf-8"))),
+        *benchmark_page.made(),
     ]
 
 

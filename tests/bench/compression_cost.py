@@ -20,11 +20,11 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
+from bench.load.target import Target  # noqa: E402
 from support.conditions import wait_until  # noqa: E402 - after the path is set
 from support.crowd import Crowd, SlowChorus, may_open  # noqa: E402
 from support.decoding import DECODERS, Decoder  # noqa: E402
 from support.gateway_process import Gateway, route_to  # noqa: E402
-from targets import Target  # noqa: E402
 
 from gateway.exchange.chunked import ChunkedDecoder  # noqa: E402
 from gateway.policy.content_coding import CODINGS, PIECE_OCTETS, coder  # noqa: E402

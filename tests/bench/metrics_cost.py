@@ -17,11 +17,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from measuring import small_requests  # noqa: E402 - after the path is set
+from bench.load.one_by_one import small_requests  # noqa: E402 - after the path is set
+from bench.load.target import Target, upstream_process  # noqa: E402
 from support.exchanges import a_reply, a_route, an_attempt, an_exchange  # noqa: E402
 from support.gateway_process import Gateway, route_to  # noqa: E402
 from support.ports import free_port  # noqa: E402
-from targets import Target, stamping_upstream  # noqa: E402
 
 from gateway.exchange.exchange import Exchange  # noqa: E402
 from gateway.exchange.marks import Marks, Usage  # noqa: E402
@@ -49,7 +49,7 @@ def requests() -> dict[str, float]:
     """Return CPU microseconds of a small request with metrics and without."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        direct = stack.enter_context(stamping_upstream(free_port(), directory))
+        direct = stack.enter_context(upstream_process(free_port(), directory))
         toml = route_to(f"http://127.0.0.1:{direct.address[1]}")
         gateways = {
             "without": stack.enter_context(Unwatched(toml, directory / "without", admin={"listen": "off"})),

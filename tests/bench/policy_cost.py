@@ -14,12 +14,12 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from measuring import small_requests  # noqa: E402 - after the path is set
+from bench.load.one_by_one import small_requests  # noqa: E402 - after the path is set
+from bench.load.target import Target, upstream_process  # noqa: E402
 from support.conditions import wait_until  # noqa: E402
 from support.crowd import Crowd, SlowChorus, may_open  # noqa: E402
 from support.gateway_process import Gateway, route_to, toml_table  # noqa: E402
 from support.ports import free_port  # noqa: E402
-from targets import Target, stamping_upstream  # noqa: E402
 
 ROUNDS = 7
 REQUESTS = 1000
@@ -61,7 +61,7 @@ def small() -> dict[str, list[float]]:
     """Return CPU microseconds of a small request through each, round by round. All clients show a key."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        direct = stack.enter_context(stamping_upstream(free_port(), directory))
+        direct = stack.enter_context(upstream_process(free_port(), directory))
         gateways = _gateways(stack, f"http://127.0.0.1:{direct.address[1]}", directory)
         found: dict[str, list[float]] = {name: [] for name in gateways}
         for _ in range(ROUNDS):

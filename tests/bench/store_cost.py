@@ -17,14 +17,14 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from measuring import small_requests  # noqa: E402 - after the path is set
+from bench.load.one_by_one import small_requests  # noqa: E402 - after the path is set
+from bench.load.target import Target, upstream_process  # noqa: E402
 from support.conditions import wait_until  # noqa: E402
 from support.crowd import Crowd, SlowChorus, may_open  # noqa: E402
 from support.gateway_process import Gateway, route_to, toml_table  # noqa: E402
 from support.million import fill_postgres, fill_sqlite  # noqa: E402
 from support.ports import free_port  # noqa: E402
 from support.postgres_process import Postgres, postgres_programs  # noqa: E402
-from targets import Target, stamping_upstream  # noqa: E402
 
 ROUNDS = 5
 REQUESTS = 1000
@@ -36,7 +36,7 @@ def small(urls: dict[str, str | None]) -> dict[str, float]:
     """Return CPU microseconds of a small request, by the name of the store."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        direct = stack.enter_context(stamping_upstream(free_port(), directory))
+        direct = stack.enter_context(upstream_process(free_port(), directory))
         route = route_to(f"http://127.0.0.1:{direct.address[1]}")
         gateways = {
             name: stack.enter_context(

@@ -11,11 +11,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from measuring import small_requests  # noqa: E402 - after the path is set
+from bench.load.one_by_one import small_requests  # noqa: E402 - after the path is set
+from bench.load.target import Target, upstream_process  # noqa: E402
 from support.gateway_process import Gateway, route_to, toml_table  # noqa: E402
 from support.otlp_receiver import OtlpReceiver  # noqa: E402
 from support.ports import free_port  # noqa: E402
-from targets import Target, stamping_upstream  # noqa: E402
 
 ROUNDS = 5
 SETTINGS: dict[str, dict[str, object] | None] = {
@@ -32,7 +32,7 @@ def main() -> None:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         receiver = stack.enter_context(OtlpReceiver())
-        direct = stack.enter_context(stamping_upstream(free_port(), directory))
+        direct = stack.enter_context(upstream_process(free_port(), directory))
         route = route_to(f"http://127.0.0.1:{direct.address[1]}")
         gateways = {}
         for name, settings in SETTINGS.items():

@@ -9,7 +9,7 @@ import os
 import flask
 import requests
 
-UPSTREAM = os.environ["RECIPE_UPSTREAM"]
+UPSTREAM = os.environ["PROXY_UPSTREAM"]
 OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "host"}
 
 app = flask.Flask(__name__)
