@@ -63,15 +63,13 @@ _LINES = (
 )
 def demo(path: Path | None) -> None:
     """Serve a slow demo upstream and a gateway in front of it."""
-    from gateway.assemble import read_text
-    from gateway.cli.reading import served
-    from gateway.server.configuration import Configuration
+    from gateway.assemble import read_text_checked
+    from gateway.cli.reading import configuration_of, served
     from gateway.server.logs import configure
     from gateway.server.serve import serve
 
     if path is None:
-        settings, plan, _ = read_text(_SETTINGS, "demo")
-        configuration, source = Configuration(settings, plan), None
+        configuration, source = configuration_of(read_text_checked(_SETTINGS, "demo")), None
     else:
         configuration, source = served(path)
     configure(configuration.settings.log.level)
