@@ -36,7 +36,7 @@ def _of_upstreams(upstreams: list[Row], workers: int) -> list[tuple[str, str]]:
     told: list[tuple[str, str]] = []
     for upstream in upstreams:
         name = upstream["name"]
-        if upstream["failing_open"]:
+        if upstream["failing_open"] and len(upstream["endpoints"]) > 1:
             told.append(("bad", f"Upstream {name}: no endpoint is available, so all of them are tried."))
         for each in upstream["endpoints"]:
             if each["state"] == "available":
@@ -57,6 +57,6 @@ def _of_routes(routes: list[Row]) -> list[tuple[str, str]]:
     for route in routes:
         ended, failed = route["ended"], route["failed"]
         if failed >= _LEAST_FAILED and failed >= _LEAST_SHARE * ended:
-            name = route["name"] or "Without a route"
-            told.append(("bad", f"Route {name}: {failed} of {ended} exchanges failed in the last 5 minutes."))
+            name = f"Route {route['name']}" if route["name"] else "Without a route"
+            told.append(("bad", f"{name}: {failed} of {ended} exchanges that ended in the last 5 minutes failed."))
     return told

@@ -56,7 +56,7 @@ updated.hidden = pause.hidden = false;
 tell();
 
 // Plots. The table below them says the same.
-const rate = (value) => value == null ? "–" : value < 10 ? value.toFixed(1) : Math.round(value).toString();
+const rate = (value) => value == null ? "–" : value < 10 ? String(+value.toFixed(1)) : Math.round(value).toString();
 const span = (value) =>
   value == null ? "–" : value < 1000 ? `${value < 10 ? +value.toFixed(1) : Math.round(value)} ms` : `${+(value / 1000).toFixed(2)} s`;
 
@@ -81,6 +81,9 @@ const PLOTS = [
   },
 ];
 
+const STEPS = [0, 1, 2, 3, 4, 5, 6].flatMap((power) => [10 ** power, 3 * 10 ** power]);
+const LEAST_POINTS = 60;
+
 const plots = [];
 let traffic = null;
 
@@ -89,19 +92,26 @@ function options(plot, width) {
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
   const axes = [
-    { ...axis, values: (_, splits) => splits.map((at) => new Date(at * 1000).toISOString().slice(11, 16)) },
-    { ...axis, size: 58, values: (_, splits) => splits.map((at) => (at === null ? "" : plot.axes.y(at))) },
+    { ...axis, size: 28, incrs: [60, 120, 300, 600, 900, 1800], values: (_, splits) => splits.map((at) => new Date(at * 1000).toISOString().slice(11, 16)) },
+    { ...axis, size: 58, values: (_, splits) => splits.map(plot.axes.y) },
   ];
+  if (plot.logarithmic) {
+    axes[1].splits = (_, __, low, high) => STEPS.filter((at) => low <= at && at <= high);
+    axes[1].filter = (_, splits) => splits;
+  }
   if (plot.axes.other) {
     axes.push({ ...axis, scale: "other", side: 1, size: 44, grid: { show: false }, values: (_, splits) => splits.map(plot.axes.other) });
   }
+  const round = { distr: 3, range: (_, low, high) => low == null ? [10, 1000] : [low / 2, high * 2] };
   const fromNought = { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] };
   return {
     width,
     height: 190,
-    padding: [10, plot.axes.other ? 0 : 12, 0, 0],
-    scales: { x: { time: false }, y: plot.logarithmic ? { distr: 3 } : fromNought, other: fromNought },
+    padding: [10, plot.axes.other ? 0 : 22, 0, 0],
+    scales: { x: { time: false }, y: plot.logarithmic ? round : fromNought, other: fromNought },
     axes,
+    // Where nobody points, the legend has the newest values.
+    hooks: { setLegend: [(self) => { if (self.legend.idx == null) self.setLegend({ idx: self.data[0].length - 1 }, false); }] },
     cursor: { drag: { x: false, y: false } },
     series: [
       { label: "UTC", value: (_, at) => (at == null ? "–" : timeOfDay(new Date(at * 1000))) },
@@ -120,7 +130,12 @@ function options(plot, width) {
   };
 }
 
-const columns = (plot) => [traffic.time, ...plot.series.map((each) => traffic[each.key])];
+// What was before the oldest worker began is left out, but for ten minutes at least.
+function columns(plot) {
+  const began = traffic.open.findIndex((number) => number !== null);
+  const from = Math.max(0, Math.min(began < 0 ? Infinity : began, traffic.time.length - LEAST_POINTS));
+  return [traffic.time, ...plot.series.map((each) => traffic[each.key])].map((column) => column.slice(from));
+}
 
 function draw() {
   const place = document.getElementById("plot");
@@ -136,7 +151,9 @@ function draw() {
   }
   PLOTS.forEach((plot, number) => {
     const box = grid.children[number];
-    plots.push(new uPlot(options(plot, box.clientWidth), columns(plot), box));
+    const drawn = new uPlot(options(plot, box.clientWidth), columns(plot), box);
+    drawn.setLegend({ idx: drawn.data[0].length - 1 }, false);
+    plots.push(drawn);
   });
 }
 
@@ -149,6 +166,7 @@ async function ask() {
     traffic = await answer.json();
     if (first) draw();
     else plots.forEach((each, number) => each.setData(columns(PLOTS[number])));
+    plots.forEach((each) => { if (each.cursor.idx == null) each.setLegend({ idx: each.data[0].length - 1 }, false); });
   } catch {
     // The refresh of the page says it.
   }
