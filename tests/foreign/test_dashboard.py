@@ -70,7 +70,7 @@ def quiet(visit: Visit) -> Iterator[Visit]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1440])
+@pytest.mark.parametrize("width", [400, 1280])
 def test_the_page_fits_light_and_dark_wide_and_narrow(
     browser: Browser, watched: Gateway, scheme: str, width: int
 ) -> None:
@@ -86,6 +86,8 @@ def test_the_page_fits_light_and_dark_wide_and_narrow(
         visit.wait("() => document.querySelectorAll('#plot canvas').length === 2")
         visit.wait("() => document.querySelector('#upstreams .tripped')")
         assert visit.tell("document.documentElement.scrollWidth") == width
+        assert visit.tell("document.querySelector('button.end').getBoundingClientRect().right") < width
+        assert visit.tell("document.querySelector('#streams .scroll').scrollWidth") <= width
         assert visit.tell(_CONTRAST, "body") > 7
         for part in (".sub", ".tripped", ".available", "button.end", "a", ".tiles dt"):
             assert visit.tell(_CONTRAST, part) >= 4.5, part
