@@ -1,6 +1,6 @@
 """From what all workers see to what is told: routes, upstreams, traffic and failures as JSON types. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gateway.admin.sight import Seen
@@ -16,11 +16,14 @@ _SLOWEST = ("first_byte_p50_ms", "first_byte_p95_ms")
 Row = dict[str, Any]
 
 
-def routes(configured: Iterable[Route], found: Seen) -> list[Row]:
-    """Return each route with its state and the last minutes; behind them, without a name, what met no route."""
-    states = {each["name"]: _state_of(each["endpoints"]) for each in upstreams(found)}
-    rows: list[Row] = [
-        {
+def routes(configured: Iterable[Route], found: Seen, known: Iterable[Row]) -> Iterator[Row]:
+    """Yield each route with its state and the last minutes; behind them, without a name, what met no route.
+
+    ``known`` is what `upstreams` yields.
+    """
+    states = {each["name"]: _state_of(each["endpoints"]) for each in known}
+    for route in configured:
+        yield {
             "name": route.name,
             "path": route.path,
             "hosts": list(route.hosts),
@@ -29,12 +32,9 @@ def routes(configured: Iterable[Route], found: Seen) -> list[Row]:
             "state": states.get(route.upstream.name, "unknown"),
             **_lately(route.name, found),
         }
-        for route in configured
-    ]
     if found.routes.get("", Tally()).ended or found.open.get(""):
         nothing: Row = {"name": None, "path": None, "hosts": [], "methods": [], "upstream": None, "state": "unrouted"}
-        rows.append({**nothing, **_lately("", found)})
-    return rows
+        yield {**nothing, **_lately("", found)}
 
 
 def _lately(route: str, found: Seen) -> Row:
@@ -58,8 +58,8 @@ def _state_of(endpoints: list[Row]) -> str:
     return "degraded" if any(each["workers"]["available"] for each in endpoints) else "down"
 
 
-def upstreams(found: Seen) -> list[Row]:
-    """Return each upstream as all workers see it: numbers add up, of states the worst one is told, with who sees it.
+def upstreams(found: Seen) -> Iterator[Row]:
+    """Yield each upstream as all workers see it: numbers add up, of states the worst one is told, with who sees it.
 
     Quantiles of several workers cannot be added: told are those of the slowest one.
     """
@@ -67,7 +67,7 @@ def upstreams(found: Seen) -> list[Row]:
     for _, known in found.upstreams:
         for each in known:
             by_name.setdefault(each["name"], []).append(each)
-    return [_upstream(views) for views in by_name.values()]
+    yield from map(_upstream, by_name.values())
 
 
 def _upstream(views: list[Row]) -> Row:

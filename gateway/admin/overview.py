@@ -1,13 +1,18 @@
 """How the whole gateway stands: what one worker is asked about it, it asks the others, too."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from gateway.admin.all_streams import ANSWER_SECONDS, AllStreams, Busy, Colleagues
 from gateway.admin.sight import PARTS, Seen, Worker, seen, together
 
 MOST_AT_ONCE = 4
 """Sights that one worker puts together at a time."""
+_ROWS_A_BREATH = 20
+"""Some 2 ms."""
+
+_T = TypeVar("_T")
 
 
 class Overview:
@@ -34,6 +39,15 @@ class Overview:
             return together(seen(self.worker, parts, self._breathe), answers)
         finally:
             self._under_way -= 1
+
+    def gently(self, rows: Iterable[_T]) -> list[_T]:
+        """Return ``rows``, which take a while to make; others run in between."""
+        made: list[_T] = []
+        for each in rows:
+            made.append(each)
+            if len(made) % _ROWS_A_BREATH == 0:
+                self._breathe()
+        return made
 
     def answer(self, question: bytes) -> Iterator[bytes]:
         """Answer what another worker asks, with `look` or about streams."""

@@ -56,7 +56,11 @@ def add_overview(
 
     @app.get("/-/routes")
     def of_routes() -> flask.Response:
-        return reply(("routes", "upstreams"), lambda seen: {"routes": figures.routes(routes(), seen)})
+        def content(seen: Seen) -> dict[str, object]:
+            known = overview.gently(figures.upstreams(seen))
+            return {"routes": overview.gently(figures.routes(routes(), seen, known))}
+
+        return reply(("routes", "upstreams"), content)
 
     @app.get("/-/failures")
     def of_failures() -> flask.Response:
@@ -69,7 +73,7 @@ def add_overview(
 
     @app.get("/-/upstreams/all")
     def of_upstreams_everywhere() -> flask.Response:
-        return reply(("upstreams",), lambda seen: {"upstreams": figures.upstreams(seen)})
+        return reply(("upstreams",), lambda seen: {"upstreams": overview.gently(figures.upstreams(seen))})
 
     @app.get("/-/config")
     def of_config() -> flask.Response:

@@ -77,8 +77,9 @@ class Panels:
             yield self._rendered("notice.html", text=f"All but the streams is missing: {busy}.")
             yield self._guarded(streams)
             return
-        rows = figures.upstreams(seen)
-        routes = figures.routes(self._routes(), seen)
+        gently = self._overview.gently
+        rows = gently(figures.upstreams(seen))
+        routes = gently(figures.routes(self._routes(), seen, rows))
         yield self._guarded(lambda: self._now(seen, routes, rows))
         yield self._guarded(streams)
         yield self._guarded(lambda: self._upstreams(seen, rows))
@@ -149,11 +150,9 @@ class Panels:
 
     def _configuration(self) -> str:
         found = self._configured()
-        tables, left_out = None, 0
-        if found is not None:
-            tables, left_out = written(found)
+        tables = None if found is None else self._overview.gently(written(found))
         number = sum(len(settings) for _, settings in tables or ())
-        return self._rendered("configuration.html", tables=tables, number=number + left_out, left_out=left_out)
+        return self._rendered("configuration.html", tables=tables, number=number, full=number >= MOST_SETTINGS)
 
     def _rendered(self, name: str, **context: object) -> str:
         # The environment, with all it needs, comes to be when the first page is asked for.
@@ -164,18 +163,15 @@ class Panels:
         return environment.get_template(name).render(**context)
 
 
-def written(tables: Iterable[tuple[str, Iterator[Setting]]]) -> tuple[list[tuple[str, list[Setting]]], int]:
-    """Return what somebody wrote, by its table, and how many more settings there are than are shown.
+def written(tables: Iterable[tuple[str, Iterator[Setting]]]) -> Iterator[tuple[str, list[Setting]]]:
+    """Yield what somebody wrote, by its table, up to `MOST_SETTINGS`; tables of which nobody wrote anything are empty.
 
     What a table inherits is left out: it stands in the table that it comes from.
     """
-    found: list[tuple[str, list[Setting]]] = []
-    shown = left_out = 0
+    left = MOST_SETTINGS
     for header, settings in tables:
-        own = [each for each in settings if each.origin not in _WRITTEN_NOWHERE and ", " not in each.origin]
-        room = max(MOST_SETTINGS - shown, 0)
-        if own[:room]:
-            found.append((header, own[:room]))
-        shown += len(own[:room])
-        left_out += len(own) - len(own[:room])
-    return found, left_out
+        own = [each for each in settings if each.origin not in _WRITTEN_NOWHERE and ", " not in each.origin][:left]
+        left -= len(own)
+        yield header, own
+        if not left:
+            return

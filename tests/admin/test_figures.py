@@ -36,6 +36,10 @@ def all_of(*sights: dict[str, Any]) -> Seen:
     return together(sights[0], [(each["worker"], json.dumps(each).encode()) for each in sights[1:]])
 
 
+def routes_of(found: Seen) -> list[dict[str, Any]]:
+    return list(figures.routes([a_route()], found, figures.upstreams(found)))
+
+
 def a_failure(time: float, failure: str = "connect_refused") -> Failed:
     return Failed(
         time,
@@ -82,7 +86,7 @@ def test_numbers_of_workers_add_up_and_the_worst_state_is_told_with_who_sees_it(
 def test_a_route_is_as_well_as_its_upstream(states: list[str], expected: str) -> None:
     """Degraded as long as one endpoint is there, down when none is."""
     endpoints = [an_endpoint(f"http://{number}", state) for number, state in enumerate(states)]
-    (told,) = figures.routes([a_route()], all_of(a_sight(1, upstreams=[an_upstream(*endpoints)])))
+    (told,) = routes_of(all_of(a_sight(1, upstreams=[an_upstream(*endpoints)])))
     assert told["state"] == expected
 
 
@@ -92,7 +96,7 @@ def test_routes_have_what_all_workers_counted_and_what_met_none() -> None:
         1, upstreams=[an_upstream(an_endpoint())], routes={"demo": [10, 1, [(20, 10)]]}, open={"demo": {"relay": 2}}
     )
     other = a_sight(2, routes={"demo": [10, 2, [(40, 10)]], "": [3, 0, []]}, open={"demo": {"relay": 1, "await": 1}})
-    demo, unrouted = figures.routes([a_route()], all_of(mine, other))
+    demo, unrouted = routes_of(all_of(mine, other))
 
     assert (demo["open"], demo["phases"], demo["ended"], demo["failed"]) == (4, {"relay": 3, "await": 1}, 20, 3)
     assert demo["first_byte_p50_ms"] < demo["first_byte_p95_ms"]
@@ -131,8 +135,7 @@ def test_failures_of_one_kind_are_one_row_with_the_newest_of_them() -> None:
 def said_of(*sights: dict[str, Any], silent: tuple[int, ...] = ()) -> list[tuple[str, str]]:
     found = all_of(*sights)
     found.silent += silent
-    rows = figures.upstreams(found)
-    return attention(found, figures.routes([a_route()], found), rows)
+    return attention(found, routes_of(found), list(figures.upstreams(found)))
 
 
 def test_a_quiet_gateway_wants_no_attention() -> None:

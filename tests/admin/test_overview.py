@@ -106,6 +106,14 @@ def test_others_run_between_the_upstreams_and_hundreds_of_exchanges() -> None:
     assert len(breaths) == 4
 
 
+def test_others_run_while_rows_are_made() -> None:
+    """Thousands of routes or settings are made a few at a time."""
+    breaths: list[int] = []
+    overview = Overview(a_worker(), streams(), Others(), lambda: breaths.append(1))
+    assert overview.gently(iter(range(1000))) == list(range(1000))
+    assert len(breaths) == 50
+
+
 @pytest.mark.parametrize("by", ["age", "silence"])
 def test_lists_of_several_workers_keep_their_order(by: str) -> None:
     """What was asked for is on top, from whichever worker it comes."""
