@@ -85,6 +85,7 @@ def test_the_page_fits_light_and_dark_wide_and_narrow(
         visit.wait("id => document.getElementById(id)", f"s-{exchange_id}")
         visit.wait("() => document.querySelectorAll('#plot canvas').length === 2")
         visit.wait("() => document.querySelector('#upstreams .tripped')")
+        visit.wait("() => document.title === '(1) slowgate' || document.title === '(2) slowgate'")
         assert visit.tell("document.documentElement.scrollWidth") == width
         assert visit.tell("document.querySelector('button.end').getBoundingClientRect().right") < width
         assert visit.tell("document.querySelector('#streams .scroll').scrollWidth") <= width

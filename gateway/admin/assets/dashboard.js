@@ -20,10 +20,12 @@ function tell() {
   else updated.textContent = `${paused ? "Paused at" : "Live,"} ${timeOfDay(new Date())} UTC`;
 }
 
-function lost() {
+function lost(event) {
   if (lostSince === null) {
     lostSince = new Date();
-    document.getElementById("said").textContent = "The gateway does not answer: what is shown is old.";
+    const status = event.detail.ctx?.response?.status;
+    const what = status ? `The gateway answers with ${status}` : "The gateway does not answer";
+    document.getElementById("said").textContent = `${what}: what is shown is old.`;
   }
   tell();
 }
@@ -46,6 +48,14 @@ document.addEventListener("htmx:response:error", lost);
 document.addEventListener("htmx:after:request", (event) => {
   if (event.detail.ctx.response.status < 400) found();
 });
+
+// Seen in the tab, too.
+function count() {
+  const problems = document.querySelectorAll(".attention .problem").length;
+  document.title = problems ? `(${problems}) slowgate` : "slowgate";
+}
+document.addEventListener("htmx:after:swap", count);
+count();
 
 pause.addEventListener("click", () => {
   paused = !paused;
