@@ -25,7 +25,7 @@ class Overview:
         self.worker = worker
         self._streams = streams
         self._colleagues = colleagues
-        self._breathe = breathe
+        self.breathe = breathe
         self._under_way = 0
 
     def look(self, parts: Sequence[str] = PARTS, seconds: float = ANSWER_SECONDS) -> Seen:
@@ -36,7 +36,7 @@ class Overview:
         try:
             question = json.dumps({"do": "look", "parts": parts}).encode()
             answers = self._colleagues.ask(question, seconds)
-            return together(seen(self.worker, parts, self._breathe), answers)
+            return together(seen(self.worker, parts, self.breathe), answers)
         finally:
             self._under_way -= 1
 
@@ -46,7 +46,7 @@ class Overview:
         for each in rows:
             made.append(each)
             if len(made) % _ROWS_A_BREATH == 0:
-                self._breathe()
+                self.breathe()
         return made
 
     def answer(self, question: bytes) -> Iterator[bytes]:
@@ -55,4 +55,4 @@ class Overview:
         if content["do"] != "look":
             yield from self._streams.answer(question)
             return
-        yield json.dumps(seen(self.worker, content["parts"], self._breathe)).encode()
+        yield json.dumps(seen(self.worker, content["parts"], self.breathe)).encode()

@@ -88,6 +88,7 @@ class Panels:
 
     def _guarded(self, make: Callable[[], str]) -> str:
         """Return what ``make`` does; where it meets a defect the rest of the page comes all the same."""
+        self._overview.breathe()  # A template that is used for the first time takes 10 ms.
         try:
             return make()
         except Busy as busy:

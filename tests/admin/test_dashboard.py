@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
@@ -44,6 +44,7 @@ def a_dashboard(
     upstreams: Iterable[dict[str, Any]] = (),
     failed: Iterable[Exchange] = (),
     name: str = "demo",
+    breathe: Callable[[], object] = lambda: None,
 ) -> FlaskClient:
     few = Few(*running)
     streams = AllStreams(few, lambda: 100.0, colleagues)
@@ -52,7 +53,7 @@ def a_dashboard(
     )
     for each in failed:
         worker.finish(each)
-    overview = Overview(worker, streams, colleagues)
+    overview = Overview(worker, streams, colleagues, breathe)
     app = flask.Flask("gateway.admin", static_folder=None, template_folder=None)
 
     def configured() -> Iterator[tuple[str, Iterator[Setting]]] | None:
@@ -148,6 +149,13 @@ def test_the_head_of_the_page_goes_out_before_anything_is_asked() -> None:
     assert asked == []
     assert b"Nothing needs attention" in next(iter(pieces))
     assert len(asked) == 1
+
+
+def test_streams_go_on_between_the_parts_of_the_page() -> None:
+    """Whoever looks holds up nobody for long."""
+    breaths: list[int] = []
+    a_dashboard(breathe=lambda: breaths.append(1)).get("/-/").get_data()
+    assert len(breaths) >= 6
 
 
 def test_a_part_that_meets_a_defect_costs_no_other_part(monkeypatch: pytest.MonkeyPatch) -> None:
