@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 from gateway import __version__
 from gateway.admin import guard
 from gateway.admin.all_streams import AllStreams, Alone, Colleagues
+from gateway.admin.dashboard import add_dashboard
 from gateway.admin.metrics import add_metrics
+from gateway.admin.overview import Overview
+from gateway.admin.overview_pages import Configured, add_overview
+from gateway.admin.sight import Worker
 from gateway.admin.status import Status
 from gateway.admin.views import admin_app
 from gateway.callers import CallerDesk
@@ -73,12 +77,14 @@ class Applications:
         ledger: Ledger | None = None,
         breathe: Callable[[], object] = lambda: None,
         connections: Callable[[], int] = lambda: 0,
+        configured: Configured = lambda: None,
     ) -> None:
         """``read_again`` lets the configuration be read again, see ``admin_app``; None where it cannot be.
 
         ``store`` gets the record of every exchange. ``colleagues`` are the other workers, which may ask `streams`.
         ``ledger`` is where the workers' metrics meet; without it nothing is counted. ``breathe`` lets others run where
-        much is to be done for them, ``connections`` returns how many clients are connected.
+        much is to be done for them, ``connections`` returns how many clients are connected, ``configured`` yields the
+        tables of the configuration.
 
         Raises ValueError for an upstream whose TLS files, or a Redis whose URL, cannot be used.
         """
@@ -100,10 +106,16 @@ class Applications:
         self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._connections = connections
         self._ended = Later(self._record, lambda ended, error: _report(ended[1], error))
+        self._breathe = breathe
+        wall_clock = time.time  # noqa: TID251 - a date for people
+        self._worker = Worker(self.status, self.live.exchanges, self._snapshots, time.monotonic, wall_clock)
+        self.overview = Overview(self._worker, self.streams, colleagues or Alone(), breathe)
         self.metrics = None if ledger is None else self._collector(ledger, breathe)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots, self.streams, read_again, lambda: self.store)
+        add_overview(self.admin, self.overview, lambda: self._plan.routes, configured, breathe)
+        add_dashboard(self.admin, self.overview, self.streams, lambda: self._plan.routes, configured)
         if self.metrics is not None:
             self.metrics.adopt(_known(plan), _series(plan))
             add_metrics(self.admin, self.metrics.page)
@@ -202,9 +214,22 @@ class Applications:
         process = Process(self.live.draining, self.status.rejected is not None, self._connections())
         return states(process, self._endpoints, self._openers, self._budgets, self._concurrency, time.monotonic())
 
-    def _snapshots(self) -> list[dict[str, object]]:
-        now = time.monotonic()
-        return [each.snapshot(now) | self._pressure(name) for name, each in self._endpoints.items()]
+    def tick(self) -> None:
+        """Tell the other workers what was counted. To be called every second."""
+        if self.metrics is not None:
+            self.metrics.tick()
+            self._worker.tick(self.metrics.octets)
+
+    def _count(self, exchange: Exchange) -> None:
+        assert self.metrics is not None
+        self.metrics.metrics.finish(exchange)
+        self._worker.finish(exchange)
+
+    def _snapshots(self) -> Iterator[dict[str, object]]:
+        for name in list(self._endpoints):
+            if (each := self._endpoints.get(name)) is not None:  # A reload may have come in between.
+                yield each.snapshot(time.monotonic()) | self._pressure(name)
+                self._breathe()
 
     def _pressure(self, upstream: str) -> dict[str, object]:
         """Return how full an upstream is by its own limit, and how many retries its budget refused."""
@@ -241,7 +266,7 @@ class Applications:
 
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
         record = Hooks(finish=partial(self._end, line_log))
-        counted = Hooks(finish=self.metrics.metrics.finish if self.metrics is not None else None)
+        counted = Hooks(finish=self._count if self.metrics is not None else None)
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         self._concurrency.adopt(plan)

@@ -57,8 +57,13 @@ def read_text(
     text: str, name: str, *, directory: Path | None = None
 ) -> tuple[Settings, GatewayPlan, tuple[Problem, ...]]:
     """As `read`, for a text that messages call ``name``; relative file names in it start from ``directory``."""
-    found = _checked(examine_text(text, name, Settings, directory=directory))
+    found = read_text_checked(text, name, directory=directory)
     return found.settings, found.plan, found.warnings
+
+
+def read_text_checked(text: str, name: str, *, directory: Path | None = None) -> Checked:
+    """As `read_text`, with the sources."""
+    return _checked(examine_text(text, name, Settings, directory=directory))
 
 
 def assemble(settings: Settings) -> GatewayPlan:

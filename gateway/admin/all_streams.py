@@ -1,7 +1,7 @@
 """The exchanges of all workers: what one worker is asked about them, it asks the others, too.
 
 Among themselves workers speak lines: a JSON object about the whole, then, for a list, a line for each exchange, which
-begins with the moment at which it began, so that lists can be merged without being read.
+begins with its rank in the order that was asked for, so that lists can be merged without being read.
 """
 
 import heapq
@@ -51,7 +51,7 @@ class Told:
 
     head: dict[str, object]
     rows: list[bytes] = field(default_factory=list)
-    """JSON objects, the oldest exchange first."""
+    """JSON objects, in the order that was asked for."""
 
     def pieces(self) -> Iterator[bytes]:
         """Yield one JSON object: the head, with the rows under ``streams``."""
@@ -78,17 +78,18 @@ class AllStreams:
         self._breathe = breathe
         self._under_way = 0
 
-    def tell(self, parameters: Parameters) -> Told:
-        """Return the oldest exchanges that ``parameters`` ask for, up to their limit.
+    def tell(self, parameters: Parameters, seconds: float = ANSWER_SECONDS) -> Told:
+        """Return the exchanges that ``parameters`` ask for, the oldest or the most silent, up to their limit.
 
-        Raises `BadFilter`, and `Busy` where there are too many such lists in the making.
+        Other workers get ``seconds`` to answer. Raises `BadFilter`, and `Busy` where there are too many such lists in
+        the making.
         """
         wanted, question = parse_wanted(parameters), _question("list", parameters)
         if self._under_way >= MOST_AT_ONCE:
             raise Busy("too many lists are being made at this moment")
         self._under_way += 1
         try:
-            answers = self._colleagues.ask(question, ANSWER_SECONDS)
+            answers = self._colleagues.ask(question, seconds)
             mine = listed(self._running, wanted, os.getpid(), self._clock, self._breathe)
             heads = [{"worker": os.getpid(), "total": mine.total, "matching": mine.matching}]
             rows = [mine.rows]
@@ -113,8 +114,9 @@ class AllStreams:
         if not wanted.some:
             named = "id, route, principal, upstream, phase or older_than"
             raise BadFilter(f"without a filter all streams would end: give {named}")
-        if any(name == "limit" for name, _ in parameters):
-            raise BadFilter("limit is for lists; all streams that match are ended")
+        for name in ("limit", "by"):
+            if any(given == name for given, _ in parameters):
+                raise BadFilter(f"{name} is for lists; all streams that match are ended")
         count = cancel(self._running, wanted, self._clock())
         silent = []
         for pid, answer in self._colleagues.ask(question, ANSWER_SECONDS):

@@ -23,7 +23,7 @@ REPLY_FIELDS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # With none the forms of our own page would come from the origin "null".
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -85,8 +85,10 @@ def _foreign(access: Access, question: Question) -> Refusal | None:
         return Refusal(403, "Cross-site request", "a page of another origin asks")
     if origin is not None and not _is_of(origin, question.host):
         return Refusal(403, "Cross-site request", "a page of another origin asks")
-    if question.method not in _READING and not _cannot_be_sent_by_a_form(question):
-        detail = "what controls must come with an Authorization, an X-Requested-With or Content-Type: application/json"
+    own = site == "same-origin" or (site is None and origin is not None)
+    if question.method not in _READING and not own and not _cannot_be_sent_by_a_form(question):
+        detail = "what controls must come from our own page, or with a bearer token, an X-Requested-With or"
+        detail += " Content-Type: application/json"
         return Refusal(403, "Control needs a field of its own", detail)
     return None
 
@@ -133,8 +135,9 @@ def _is_of(origin: str, host: str | None) -> bool:
 def _cannot_be_sent_by_a_form(question: Question) -> bool:
     """Whether a page of another origin would have to ask first (Fetch section 2.2.2: no CORS-safelisted request)."""
     media_type = (question.content_type or "").partition(";")[0].strip().lower()
-    given = (question.authorization, question.requested_with)
-    return media_type == "application/json" or any(each is not None for each in given)
+    # Not any Authorization: a browser that was given a password adds it to the requests of every page.
+    bearer = (question.authorization or "").partition(" ")[0].lower() == "bearer"
+    return media_type == "application/json" or bearer or question.requested_with is not None
 
 
 class Refused:
@@ -174,7 +177,8 @@ def install(app: flask.Flask, access: Callable[[], Access]) -> None:
     @app.after_request
     def after(response: flask.Response) -> flask.Response:
         for name, value in REPLY_FIELDS.items():
-            response.headers[name] = value
+            if name not in flask.g.get("own_fields", ()):
+                response.headers[name] = value
         return response
 
 
@@ -184,6 +188,9 @@ def told(refusal: Refusal) -> flask.Response:
     response.status_code, response.mimetype = refusal.status, "application/problem+json"
     if refusal.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="slowgate admin"'
+        if "text/html" in flask.request.headers.get("Accept", ""):
+            # A browser then asks for a password; the token is one. Programs are not offered what they need not know.
+            response.headers.add("WWW-Authenticate", 'Basic realm="slowgate admin", charset="UTF-8"')
     return response
 
 

@@ -1,5 +1,6 @@
 """The exchanges that run in one worker, as its operators see them, and how they are ended."""
 
+import heapq
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,14 +38,16 @@ class Listing:
     matching: int
     """How many of them are wanted."""
     rows: list[tuple[float, bytes]]
-    """The oldest of these: when each began, and a JSON object without a line break."""
+    """The first of these by the order that was asked for: its rank, lower ones first, and a JSON object without a line
+    break. The rank is the moment at which it began, or since when nothing came."""
 
 
 def listed(
     running: Running, wanted: Wanted, worker: int, clock: Callable[[], float], breathe: Callable[[], object]
 ) -> Listing:
-    """Return the oldest exchanges that are wanted. ``breathe`` is called now and then, and lets others run."""
+    """Return the first of the exchanges that are wanted. ``breathe`` is called now and then, and lets others run."""
     found = Listing(len(running), 0, [])
+    silent: list[tuple[float, int, Exchange, float | None]] = []
     for number, (exchange, since) in enumerate(running.waits()):
         if number % AT_A_TIME == AT_A_TIME - 1:
             breathe()
@@ -52,10 +55,29 @@ def listed(
         if exchange.outcome is not None or not wanted.holds(exchange, now):
             continue
         found.matching += 1
-        if len(found.rows) < wanted.limit:
-            row = {**described(exchange, since, now), "worker": worker}
-            found.rows.append((exchange.started, json.dumps(row).encode()))
+        if wanted.by == "silence":
+            silent.append((_quiet_since(exchange, since), number, exchange, since))
+        elif len(found.rows) < wanted.limit:
+            found.rows.append((exchange.started, _row(exchange, since, now, worker)))
+    for number, (quiet_since, _, exchange, since) in enumerate(heapq.nsmallest(wanted.limit, silent)):
+        if number % AT_A_TIME == AT_A_TIME - 1:
+            breathe()
+        if exchange.outcome is None:
+            found.rows.append((quiet_since, _row(exchange, since, clock(), worker)))
     return found
+
+
+def _row(exchange: Exchange, since: float | None, now: float, worker: int) -> bytes:
+    return json.dumps({**described(exchange, since, now), "worker": worker}).encode()
+
+
+def _quiet_since(exchange: Exchange, since: float | None) -> float:
+    """Return since when nothing came, as far as anybody looked; of one to which nothing has come yet its beginning."""
+    if exchange.first_byte_at is None:
+        return exchange.started
+    if since is not None:
+        return since
+    return exchange.look.quiet_since if exchange.look is not None else exchange.first_byte_at
 
 
 def described(exchange: Exchange, since: float | None, now: float) -> dict[str, object]:

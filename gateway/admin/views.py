@@ -5,7 +5,7 @@ Nothing of it is reachable on the data listener. Who may ask for what is decided
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import flask
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def admin_app(
     status: Status,
-    upstreams: Callable[[], list[dict[str, object]]],
+    upstreams: Callable[[], Iterable[dict[str, object]]],
     streams: AllStreams,
     read_again: Callable[[], bool | None] | None,
     store: "Callable[[], Store | None]" = lambda: None,
@@ -64,14 +64,14 @@ def _add_health(app: flask.Flask, status: Status) -> None:
         return _answer(content, 200 if content["ready"] else 503)
 
 
-def _add_pages(app: flask.Flask, upstreams: Callable[[], list[dict[str, object]]]) -> None:
+def _add_pages(app: flask.Flask, upstreams: Callable[[], Iterable[dict[str, object]]]) -> None:
     @app.get("/-/version")
     def version() -> flask.Response:
         return _answer({"name": "slowgate", "version": __version__, "pid": os.getppid()})
 
     @app.get("/-/upstreams")
     def of_upstreams() -> flask.Response:
-        return _answer({"worker": os.getpid(), "upstreams": upstreams()})
+        return _answer({"worker": os.getpid(), "upstreams": list(upstreams())})
 
 
 def _add_control(app: flask.Flask, status: Status, read_again: Callable[[], bool | None] | None) -> None:

@@ -10,7 +10,9 @@ from gateway.exchange.exchange import Exchange
 from gateway.exchange.phase import PHASES, phase
 
 REPEATABLE = ("id", "route", "principal", "upstream", "phase")
-ONCE = ("older_than", "limit")
+ONCE = ("older_than", "limit", "by")
+ORDERS = ("age", "silence")
+"""By what a list is ordered, and what its limit keeps: the oldest, or those from which nothing came for longest."""
 USUAL_LIMIT = 1000
 MOST_LISTED = 10_000
 MOST_VALUES = 100
@@ -35,6 +37,7 @@ class Wanted:
     phases: frozenset[str] = frozenset()
     older_than_seconds: float | None = None
     limit: int = USUAL_LIMIT
+    by: str = ORDERS[0]
 
     @property
     def some(self) -> bool:
@@ -82,6 +85,7 @@ def parse_wanted(parameters: Iterable[tuple[str, str]]) -> Wanted:
         phases=frozenset(given.get("phase", ())),
         older_than_seconds=_older_than(given),
         limit=_limit(given),
+        by=_by(given),
     )
 
 
@@ -101,3 +105,10 @@ def _limit(given: dict[str, list[str]]) -> int:
     if not _NUMBER.fullmatch(text) or int(text) > MOST_LISTED:
         raise BadFilter(f"limit is no number of streams; write one from 1 to {MOST_LISTED}")
     return int(text)
+
+
+def _by(given: dict[str, list[str]]) -> str:
+    wanted = given.get("by", [ORDERS[0]])[0]
+    if wanted not in ORDERS:
+        raise BadFilter(f"unknown order {wanted[:64]!r}; known are {', '.join(ORDERS)}")
+    return wanted

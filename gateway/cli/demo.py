@@ -63,20 +63,18 @@ _LINES = (
 )
 def demo(path: Path | None) -> None:
     """Serve a slow demo upstream and a gateway in front of it."""
-    from gateway.assemble import read_text
-    from gateway.cli.reading import served
-    from gateway.server.configuration import Configuration
+    from gateway.assemble import read_text_checked
+    from gateway.cli.reading import configuration_of, served
     from gateway.server.logs import configure
     from gateway.server.serve import serve
 
     if path is None:
-        settings, plan, _ = read_text(_SETTINGS, "demo")
-        configuration, source = Configuration(settings, plan), None
+        configuration, source = configuration_of(read_text_checked(_SETTINGS, "demo")), None
     else:
         configuration, source = served(path)
     configure(configuration.settings.log.level)
     with _demo_upstream():
-        _print_banner(configuration.settings.server.listen[0])
+        _print_banner(configuration.settings.server.listen[0], configuration.settings.admin.listen)
         serve(configuration, source)
 
 
@@ -100,9 +98,11 @@ def _demo_upstream() -> Iterator[None]:
             process.wait(timeout=10)
 
 
-def _print_banner(address: str) -> None:
+def _print_banner(address: str, admin: str | None) -> None:
     lines = [f"slowgate listens on http://{address}, in front of the demo upstream on http://{_DEMO_ADDRESS}", ""]
     for what, path, options in _LINES:
         lines += [f"  # {what}", f'  curl -N "http://{address}{path}" {options}'.rstrip()]
+    if admin is not None and not admin.startswith("unix:"):
+        lines += ["", f"  # the dashboard, in a browser: http://{admin}/-/"]
     lines += ["", "Ctrl-C stops both.", ""]
     sys.stderr.write("\n".join(lines) + "\n")

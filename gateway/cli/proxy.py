@@ -13,7 +13,8 @@ def proxy(url: str, listen: str, admin: str) -> None:
     """Serve one route: everything to URL."""
     import json
 
-    from gateway.assemble import read_text
+    from gateway.assemble import read_text_checked
+    from gateway.cli.reading import configuration_of
     from gateway.config.problem import ConfigError
 
     # JSON's strings are TOML's basic strings.
@@ -32,14 +33,13 @@ path = "/"
 upstream = "to"
 """
     try:
-        settings, plan, _ = read_text(text, "command line")
+        found = read_text_checked(text, "command line")
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    from gateway.server.configuration import Configuration
     from gateway.server.logs import configure
     from gateway.server.serve import serve
 
-    configure(settings.log.level)
+    configure(found.settings.log.level)
     sys.stderr.write(f"http://{listen} -> {url}\n")
-    serve(Configuration(settings, plan))
+    serve(configuration_of(found))

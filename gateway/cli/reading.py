@@ -28,24 +28,33 @@ config_option = click.option(
 
 def served(path: Path) -> tuple["Configuration", "Source"]:
     """Return what ``path`` configures, as `read_file` does, and how a running gateway reads it again."""
-    from gateway.assemble import read
+    from gateway.assemble import read_checked as read
     from gateway.config.problem import ConfigError
-    from gateway.server.configuration import Configuration, Rejected
+    from gateway.server.configuration import Rejected
     from gateway.server.master import Source
 
     seen: set[str] = set()
 
-    def read_again() -> Configuration:
+    def read_again() -> "Configuration":
         seen.clear()
         try:
-            settings, plan, _ = read(path, files=seen)
+            found = read(path, files=seen)
         except ConfigError as error:
             count = len(error.problems)
             raise Rejected(f"{count} problem{'s' if count > 1 else ''}, see the log", str(error)) from error
-        return Configuration(settings, plan)
+        return configuration_of(found)
 
     found = read_checked(path, files=seen)
-    return Configuration(found.settings, found.plan), Source(read_again, lambda: tuple(map(Path, sorted(seen))))
+    return configuration_of(found), Source(read_again, lambda: tuple(map(Path, sorted(seen))))
+
+
+def configuration_of(found: "Checked") -> "Configuration":
+    """Return what a gateway serves, with the place of every value where an operator can ask for it."""
+    from gateway.server.configuration import Configuration
+    from gateway.settings.whole import packed
+
+    admin = found.settings.admin.listen is not None
+    return Configuration(found.settings, found.plan, packed(found.sources) if admin else None)
 
 
 def read_file(path: Path) -> tuple["Settings", "GatewayPlan"]:

@@ -1,5 +1,7 @@
 """Who may do what on the admin listener: what the settings say, and the rights that follow for one request."""
 
+import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
@@ -40,19 +42,38 @@ class Access:
         return bool(self.tokens) or self.certificates
 
     def holder(self, authorization: str) -> AdminToken | None:
-        """Return the token that the ``Authorization`` field shows (RFC 6750 section 2.1), or None.
+        """Return the token that the ``Authorization`` field shows, or None.
 
-        All digests are compared, each in constant time: how long it takes tells nothing about any of them.
+        It is shown as a bearer token (RFC 6750 section 2.1) or, as browsers ask people, as the password of any user
+        (RFC 7617). All digests are compared, each in constant time: how long it takes tells nothing about any of them.
         """
-        scheme, _, shown = authorization.partition(" ")
-        if scheme.lower() != "bearer" or len(shown) > _LONGEST_TOKEN:
+        shown = _shown(authorization)
+        if shown is None:
             return None
-        digest = hashlib.sha256(shown.strip(" ").encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(shown).digest()
         found = None
         for token in self.tokens:
             if hmac.compare_digest(token.sha256, digest):
                 found = token
         return found
+
+
+def _shown(authorization: str) -> bytes | None:
+    """Return the token in an ``Authorization`` field; None where there is none, or one that is too long."""
+    scheme, _, credentials = authorization.partition(" ")
+    if len(credentials) > 2 * _LONGEST_TOKEN:
+        return None
+    shown = credentials.strip(" ").encode("utf-8", "surrogateescape")
+    if scheme.lower() == "basic":
+        try:
+            _, colon, shown = base64.b64decode(shown, validate=True).partition(b":")
+        except binascii.Error:
+            return None
+        if not colon:
+            return None
+    elif scheme.lower() != "bearer":
+        return None
+    return shown if len(shown) <= _LONGEST_TOKEN else None
 
 
 @dataclass(frozen=True, slots=True)

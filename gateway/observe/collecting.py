@@ -93,6 +93,11 @@ class Collector:
         self.metrics.changed = True
         self._opened.clear()
 
+    @property
+    def octets(self) -> float:
+        """How many octets of bodies have gone to clients, as far as anybody looked."""
+        return sum(self.metrics.table.counters.get(f.RESPONSE_BYTES.name, {}).values())
+
     def tick(self) -> None:
         """Look at the streams that run, and write what has changed. To be called once a second."""
         running, now = self._running(), self._clock()

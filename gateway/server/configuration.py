@@ -15,6 +15,8 @@ class Configuration:
 
     settings: "Settings"
     plan: GatewayPlan
+    sources: bytes | None = None
+    """Where every value is written, packed (`gateway.settings.whole`); None where nobody could ask for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import os
 import signal
 import ssl
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from gateway.server.tls import server_context
 if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.settings.server import ListenerTlsSettings
+    from gateway.settings.whole import Table
     from gateway.store.keeping import Store
 
 _RELOAD_SECONDS = 10.0
@@ -57,6 +59,7 @@ class Service:
         ``ledger`` is that of all workers, ``switchboard`` leads to the others.
         """
         self._settings = configuration.settings
+        self._configuration = configuration
         self._bulletin = bulletin
         self._master = os.getppid()
         self._data: list[Listener] = []
@@ -71,9 +74,10 @@ class Service:
             ledger=ledger if configuration.settings.admin.listen is not None else None,
             breathe=lambda: gevent.sleep(0),
             connections=lambda: sum(listener.busy for listener in self._data),
+            configured=self._configured,
         )
         if switchboard is not None:
-            switchboard.take(self._applications.streams.answer)
+            switchboard.take(self._applications.overview.answer)
         self.live = self._applications.live
         self._door = Door()
 
@@ -111,11 +115,10 @@ class Service:
 
     def tell_metrics(self) -> None:
         """Let the other workers know what this one has counted. To be called every second, and last of all."""
-        if self._applications.metrics is not None:
-            try:
-                self._applications.metrics.tick()
-            except Exception:
-                _log.exception("the metrics could not be told")  # Streams go on without them.
+        try:
+            self._applications.tick()
+        except Exception:
+            _log.exception("the metrics could not be told")  # Streams go on without them.
 
     def stop_checks(self) -> None:
         """Ask no upstream for its health any more."""
@@ -174,7 +177,17 @@ class Service:
             if before is not None:
                 gevent.spawn(before.close, _LAST_ROWS_SECONDS)
         configure(new.settings.log.level)
-        self._settings = new.settings
+        self._settings, self._configuration = new.settings, new
+
+    def _configured(self) -> "Iterator[Table] | None":
+        """Yield the tables of the configuration that counts; None where nobody knows what they say."""
+        found = self._configuration
+        if found.sources is None:
+            return None
+        # Loaded, and unpacked, for who looks.
+        from gateway.settings.whole import tables, unpacked
+
+        return tables(found.settings, [route.name for route in found.plan.routes], unpacked(found.sources))
 
     def _manner(self, settings: "Settings", group: list[Listener], tls: ssl.SSLContext | None) -> Manner:
         """Return how a listener treats its clients; the admin one as the data listeners do, but whoever they are."""

@@ -1,5 +1,6 @@
 """The guard of the admin listener: tables in, verdict out."""
 
+import base64
 import hashlib
 import logging
 from dataclasses import replace
@@ -18,6 +19,7 @@ READER = Access(tokens=(AdminToken("r", DIGEST, frozenset({"read"})),))
 CONTROLLER = Access(tokens=(AdminToken("c", DIGEST, frozenset({"control"})),))
 GET = Question("GET", "/-/version", host="127.0.0.1:8081")
 POST = Question("POST", "/-/reload", host="127.0.0.1:8081", content_type="application/json")
+FORM: dict[str, str | None] = {"content_type": "application/x-www-form-urlencoded"}
 READY = Question("GET", "/-/ready", host="127.0.0.1:8081")
 
 
@@ -114,6 +116,15 @@ def test_a_name_that_is_not_ours_gets_nothing(host: str | None, own: bool) -> No
         ({"content_type": "application/x-www-form-urlencoded"}, 200, 403),
         ({"content_type": "Application/JSON; charset=utf-8"}, 200, 200),
         ({"content_type": None, "requested_with": "curl"}, 200, 200),
+        # A form of our own page, in browsers that tell where a request comes from and in those that tell only whose.
+        ({**FORM, "fetch_site": "same-origin", "origin": "http://127.0.0.1:8081"}, 200, 200),
+        ({**FORM, "origin": "http://127.0.0.1:8081"}, 200, 200),
+        ({**FORM, "fetch_site": "same-origin"}, 200, 200),
+        ({**FORM, "fetch_site": "none"}, 200, 403),
+        ({**FORM, "fetch_site": "none", "origin": "http://127.0.0.1:8081"}, 200, 403),
+        ({**FORM, "fetch_site": "same-site", "origin": "http://127.0.0.1:8081"}, 403, 403),
+        ({**FORM, "fetch_site": "same-origin", "origin": "null"}, 403, 403),
+        ({**FORM, "origin": "http://127.0.0.1:3000"}, 403, 403),
     ],
 )
 def test_pages_of_other_origins_cannot_use_the_browser_of_an_operator(
@@ -123,6 +134,50 @@ def test_pages_of_other_origins_cannot_use_the_browser_of_an_operator(
     assert status(OPEN, replace(GET, **changes)) == reading  # type: ignore[arg-type]
     assert status(OPEN, replace(POST, **changes)) == control  # type: ignore[arg-type]
     assert status(OPEN, replace(POST, method="DELETE", **changes)) == control  # type: ignore[arg-type]
+
+
+def password(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "expected"),
+    [
+        (password("anyone:abcdefghij123456"), 200),
+        (password(":abcdefghij123456"), 200),
+        (password("abcdefghij123456:"), 401),
+        (password("abcdefghij123456"), 401),
+        (password("anyone:abcdefghij123456 "), 401),
+        (password("anyone:" + "x" * 5000), 401),
+        ("Basic !!!", 401),
+        ("Basic", 401),
+        ("Digest abcdefghij123456", 401),
+    ],
+)
+def test_a_browser_shows_the_token_as_the_password_of_anybody(authorization: str, expected: int) -> None:
+    """Browsers ask people for a password and for nothing else."""
+    assert status(READER, replace(GET, authorization=authorization)) == expected
+
+
+def test_a_password_that_browsers_add_by_themselves_is_no_proof_of_will() -> None:
+    """A bearer token is sent by who has it; a password by the browser, whoever made it send the request."""
+    by_form = replace(POST, **FORM)  # type: ignore[arg-type]
+    assert status(CONTROLLER, replace(by_form, authorization=TOKEN)) == 200
+    shown = replace(by_form, authorization=password("x:abcdefghij123456"))
+    assert status(CONTROLLER, shown) == 403
+    assert status(CONTROLLER, replace(shown, origin="http://evil.example.com")) == 403
+    assert status(CONTROLLER, replace(shown, origin="http://127.0.0.1:8081")) == 200
+
+
+def test_only_browsers_are_offered_to_show_a_password(app: flask.Flask) -> None:
+    """Who asks for a page is asked back by the browser; programs see what they always saw."""
+    client = app.test_client()
+    challenges = [
+        client.get("/-/page", headers={"Host": "localhost", "Accept": accept}).headers.getlist("WWW-Authenticate")
+        for accept in ("text/html,*/*", "*/*")
+    ]
+    bearer = 'Bearer realm="slowgate admin"'
+    assert challenges == [[bearer, 'Basic realm="slowgate admin", charset="UTF-8"'], [bearer]]
 
 
 def test_refusals_are_logged_at_a_bounded_rate() -> None:

@@ -57,6 +57,7 @@ def test_what_has_no_route_and_no_caller_is_none_of_theirs(name: str) -> None:
         ([("route", "")], "route needs a value"),
         ([("route", "x" * 257)], "route needs a value of 1 to 256"),
         ([("limit", "0")], "from 1 to 10000"),
+        ([("by", "rate")], "unknown order 'rate'; known are age, silence"),
         ([("limit", "10001")], "from 1 to 10000"),
         ([("limit", "1"), ("limit", "2")], "limit may be given once"),
         ([("route", "a")] * 101, "route may be given 100 times"),

@@ -67,6 +67,67 @@ class Browser:
         """Open a web page in a fresh profile and call the function ``name`` of the module with ``url`` there."""
         return Tab(self, [self._module, name, url])
 
+    def visit(self, url: str, **profile: Any) -> "Visit":
+        """Open ``url`` itself in a fresh profile; ``profile`` are options of playwright's for it."""
+        return Visit(self, url, profile)
+
+
+class Visit:
+    """A web page that somebody looks at, as a context manager. Its methods run in the thread of the browser.
+
+    What the browser complains of on the way (errors, violations of a policy, what could not be loaded) is kept in
+    ``complaints``; dialogs are answered with yes, and their texts kept in ``dialogs``.
+    """
+
+    def __init__(self, browser: Browser, url: str, profile: dict[str, Any]) -> None:
+        self._browser, self._url, self._profile = browser, url, profile
+        self.complaints: list[str] = []
+        self.dialogs: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._page = self._browser.do(self._open)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._browser.do(self._page.context.close)
+
+    def _open(self) -> "Page":
+        page = self._browser._chromium.new_context(**self._profile).new_page()
+        page.set_default_timeout(_WAIT_SECONDS * 1000)
+        page.on(
+            "console", lambda line: self.complaints.append(line.text) if line.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", self._answer)
+        page.goto(self._url)
+        return page
+
+    def _listen(self, line: Any) -> None:
+        if line.type in ("error", "warning"):
+            self.complaints.append(line.text)
+
+    def _answer(self, dialog: Any) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.accept()
+
+    def do(self, action: Callable[["Page"], Result]) -> Result:
+        """Return what ``action`` does with the page."""
+        return self._browser.do(lambda: action(self._page))
+
+    def wait(self, condition: str, argument: object = None) -> None:
+        """Wait until ``condition``, a function in JavaScript, returns something true of ``argument``."""
+        from playwright.sync_api import TimeoutError as Waited
+
+        try:
+            self.do(lambda page: page.wait_for_function(condition, arg=argument, polling=50))
+        except Waited:
+            text = self.do(lambda page: page.inner_text("body"))
+            raise AssertionError(f"never true: {condition}\n{text}\n{self.complaints}") from None
+
+    def tell(self, expression: str, argument: object = None) -> Any:
+        """Return what ``expression`` in JavaScript is."""
+        return self.do(lambda page: page.evaluate(expression, argument))
+
 
 class Tab:
     """A page that runs a function, as a context manager; what the function reports comes out one by one."""

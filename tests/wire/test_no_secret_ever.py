@@ -279,6 +279,7 @@ def _exchanges(gateway: Gateway, tls_files: TlsFiles) -> Iterator[str]:
 def _admin_pages(gateway: Gateway) -> Iterator[str]:
     """Yield what operators get, and who is none."""
     pages = ("healthy", "ready", "version", "upstreams", "streams", "none", "store", "exchanges.csv", "exchanges.json")
+    pages += ("", "live", "routes", "failures", "traffic", "config", "upstreams/all")
     for token in (PLANTS[2].secret, PLANTS[4].secret, "sk-sent-admin"):
         headers = {"Authorization": f"Bearer {token}", "Cookie": "sk-sent-cookie"}
         answers = [gateway.admin(f"/-/{page}?token=sk-sent-query", headers=headers) for page in pages]
