@@ -62,46 +62,47 @@ class Body:
             connection.close()
 
     def _chunks(self, early: bytes) -> Iterator[bytes]:
+        """Yield until the decoder says that it is over: small reads for events, large ones for bulk."""
         of_body = self._decoder
         connection = self._connection
         try:
             if early:
                 yield early
-            if not of_body.over and connection is not None:
-                yield from self._arriving(connection, of_body)
+            if connection is not None:
+                recv, wait, feed = connection.recv_now, connection.wait, of_body.feed
+                size = SMALL_READ_OCTETS
+                drained, over = True, of_body.over
+                while not over:
+                    if drained and wait is not None:
+                        wait()
+                    try:
+                        data = recv(size)
+                    except BlockingIOError:
+                        drained = True  # There was just enough for the last read, or a wait that ended early.
+                        continue
+                    if not data:
+                        of_body.close()
+                        break
+                    received = len(data)
+                    drained = received < size
+                    if not drained:
+                        size = min(size * _GROWTH, LARGE_READ_OCTETS)
+                    elif received * _GROWTH < size:
+                        size = SMALL_READ_OCTETS
+                    early = feed(data)
+                    data = b""  # Nothing is held while others have it: the next read then takes the same memory.
+                    over = of_body.over
+                    if over:
+                        self._end(of_body)
+                    if early:
+                        yield early
+                        early = b""
         except OSError as error:
             raise FailureError(translate.reading(error)) from error
         finally:
             self._drop()
         if of_body.failure is not None:
             raise FailureError(of_body.failure)
-
-    def _arriving(self, connection: Connection, of_body: Decoder) -> Iterator[bytes]:
-        """Yield until the decoder says that it is over: small reads for events, large ones for bulk."""
-        recv, wait, feed = connection.recv, connection.wait, of_body.feed
-        size = SMALL_READ_OCTETS
-        drained = True
-        while True:
-            if drained and wait is not None:
-                wait()
-            data = recv(size)
-            if not data:
-                of_body.close()
-                return
-            received = len(data)
-            drained = received < size
-            if not drained:
-                size = min(size * _GROWTH, LARGE_READ_OCTETS)
-            elif received * _GROWTH < size:
-                size = SMALL_READ_OCTETS
-            chunk = feed(data)
-            if of_body.over:
-                self._end(of_body)
-                if chunk:
-                    yield chunk
-                return
-            if chunk:
-                yield chunk
 
     def _end(self, of_body: Decoder) -> None:
         """The body has ended: let the connection go where another request may follow on it."""

@@ -56,6 +56,12 @@ class Connection:
         return f"<Connection fd={self._sock.fileno()} uses={self.uses}>"
 
     @property
+    def recv_now(self) -> Callable[[int], bytes]:
+        """What reads, behind `wait` where there is one; then it raises BlockingIOError where nothing is there."""
+        # A cooperative socket keeps the plain one under `_sock`; what it adds is a wait of its own.
+        return self.recv if self.wait is None else getattr(self._sock, "_sock", self._sock).recv
+
+    @property
     def sent_whole(self) -> bool:
         """Whether nothing of the last request is missing."""
         return self._head_sent and (self._uploading is None or self._uploading.whole)
