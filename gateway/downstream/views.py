@@ -1,7 +1,8 @@
 """The Flask side of the data listener: one view, every path and method.
 
-Flask's own matching decodes paths, merges slashes and refuses methods it does not know, so the URL map has one rule
-and an adapter that always chooses it; routes are chosen by `gateway.policy.routing` from the target as it came.
+Flask's own matching decodes paths, merges slashes and refuses methods it does not know, so nothing is matched; routes
+are chosen by `gateway.policy.routing` from the target as it came. An exchange ends when its stream is closed (F3), not
+when its context is popped.
 """
 
 import time
@@ -12,11 +13,11 @@ from typing import Any, Protocol
 
 import flask
 from flask import stream_with_context
-from flask.sessions import NullSession, SessionInterface, SessionMixin
-from werkzeug.routing import Rule
+from flask.ctx import RequestContext
 
 from gateway.downstream.accept import exchange_of
 from gateway.downstream.answer import ExactResponse, Stream
+from gateway.downstream.context import LeanRequestContext
 from gateway.downstream.keeping_alive import keep_alive
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
@@ -100,6 +101,7 @@ class Gate:
                     leaving.read_on()
             finally:
                 interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
+                leaving.watch = None
                 self.spine.finish(exchange)
 
         return finish
@@ -149,31 +151,6 @@ class Gate:
         return self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
 
 
-class _AnyTarget:
-    """A URL adapter that matches every request to one rule."""
-
-    def __init__(self, rule: Rule) -> None:
-        self._match: tuple[Rule, dict[str, Any]] = (rule, {})
-
-    def match(self, return_rule: bool = True) -> tuple[Rule, dict[str, Any]]:
-        """Return the rule; Flask asks this once a request."""
-        return self._match
-
-
-class _NoSessions(SessionInterface):
-    """Sessions are none of a gateway's business: no cookie is read or written, one empty session is everybody's."""
-
-    def __init__(self) -> None:
-        self._none = NullSession()
-
-    def open_session(self, app: flask.Flask, request: flask.Request) -> NullSession:
-        """Return the session that cannot be written to."""
-        return self._none
-
-    def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
-        """Save nothing: there is nothing in it."""
-
-
 class DataApp(flask.Flask):
     """The Flask application of the data listener: one view, and nothing of Flask's before or behind it.
 
@@ -181,25 +158,16 @@ class DataApp(flask.Flask):
     read. There is nothing to be found out in it that is the same for all of them, hence the short cuts.
     """
 
-    session_interface = _NoSessions()
-
     def __init__(self, gate: Callable[[], Gate]) -> None:
         """``gate`` returns the gate that serves new exchanges at the moment."""
         super().__init__("gateway", static_folder=None, template_folder=None)
         self._gate = gate
         self.add_url_rule("/", "relay", lambda: gate().relay(), provide_automatic_options=False)
-        self._adapter = _AnyTarget(next(self.url_map.iter_rules("relay")))
 
-    def create_url_adapter(self, request: Any) -> Any:
-        """Choose the one rule for any request (see the module's docstring)."""
-        return self._adapter
+    def request_context(self, environ: dict[str, Any]) -> RequestContext:
+        """Return the context of one request, with nothing looked up for it."""
+        return LeanRequestContext(self, environ)
 
     def full_dispatch_request(self) -> flask.Response:
         """Call the view. What Flask does around it is for hooks and error handlers, of which there are none."""
         return self._gate().relay()
-
-    def do_teardown_request(self, exc: BaseException | None = None) -> None:
-        """Do nothing: an exchange ends when its stream is closed (F3), not when its context is popped."""
-
-    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
-        """Do nothing, for the same reason."""

@@ -206,6 +206,7 @@ class Endpoints:
                 lease.passage.answered_at = at
 
     def _end(self, exchange: Exchange, attempt: Attempt, now: float) -> None:
+        attempt.give_up = None  # It leads back to the attempt: a ring would outlive the exchange.
         lease = self._leases.pop(id(attempt), None)
         if lease is None:
             return

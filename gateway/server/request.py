@@ -1,12 +1,10 @@
-"""A request as the client sent it: gunicorn's parser, keeping what it would lose (F17), and the body as it arrives."""
+"""A request as the client sent it: gunicorn's parser, keeping what it would lose (F17)."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gevent.socket import wait_read
 from gunicorn.http.body import LengthReader
 from gunicorn.http.errors import (
     ExpectationFailed,
@@ -15,29 +13,32 @@ from gunicorn.http.errors import (
     InvalidRequestLine,
     LimitRequestHeaders,
     LimitRequestLine,
-    NoMoreData,
     ObsoleteFolding,
     UnsupportedTransferCoding,
 )
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 
-from gateway.exchange.chunked import ChunkedDecoder
-from gateway.exchange.failure import BAD_REQUEST, UPLOAD_CUT, Failure, FailureError
 from gateway.exchange.message import Fields
+from gateway.server.upload_body import UploadBody
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ORDINARY_LINE = re.compile(rb"([A-Z]{3,20}) (/(?:[!\"$-.0-~][!\"$-~]*)?) HTTP/1\.([01])")
 """A request line with a path of visible octets: no fragment, and no second slash that could begin an authority."""
+_ORDINARY_HEAD = re.compile(
+    rb"([A-Z]{3,20}) (/(?:[!\"$-.0-~][!\"$-~]*+)?) HTTP/1\.([01])\r\n"
+    rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)++)\r\n"
+)
+"""A head with such a line whose field lines are all well-formed: about each of them nothing is left to be asked."""
+_FIELD = re.compile(r"([^:]++):[\t ]*+([^\r]*+)\r\n")
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _EMPTY_LINE = b"\r\n"
-_PIECE_BYTES = 64 * 1024
 _SINGLE = frozenset({"HOST", "CONTENT-TYPE", "EXPECT"})
 _FRAMING = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING"})
 _LIKE_FRAMING = frozenset({"CONTENT_LENGTH", "TRANSFER_ENCODING"})
 """Names that CGI and WSGI turn into the same variables as the fields that frame a body."""
+_JUDGED = _SINGLE | _FRAMING | _LIKE_FRAMING | {"CONNECTION"}
 _LENGTH = re.compile(r"[0-9]{1,18}")
 """A 64-bit number for every reader, signed or not."""
 
@@ -51,97 +52,6 @@ class Limits:
     field_bytes: int
     head_bytes: int = 1024 * 1024
     """All field lines together; bounds what one connection can make us keep."""
-
-
-class UploadBody:
-    """The body of a request: octets as they arrive, counted against what was announced."""
-
-    def __init__(self, request: "ExactRequest", length: int | None) -> None:
-        self.length = length
-        """Octets announced; None for a chunked body."""
-        self.done = length == 0
-        """Whether the body was read to its end: only then does a next request begin behind it."""
-        self.failed = False
-        """Whether reading it broke, so that nothing behind it can be trusted."""
-        self._left = length or 0
-        """Octets of an announced length that were not handed on yet."""
-        self._decoder: ChunkedDecoder | None = None
-        self._complete = self.done
-        """Whether its last octet was received, though perhaps not handed on."""
-        self._request = request
-        self._unreader = request.unreader
-
-    def at_hand(self) -> bool:
-        """Whether all of the body that was not handed on yet was received already."""
-        return self.done or (self.length is not None and self._unreader.buf.tell() >= self._left > 0)
-
-    def received(self) -> bytes:
-        """Return what is here already of a body with a length, and was not handed on."""
-        received: bytes = self._unreader.buf.getvalue()
-        return received[: self._left]
-
-    def wait(self, seconds: float | None) -> bool:
-        """Wait until octets can be read; False when ``seconds`` passed first."""
-        sock = self._unreader.sock
-        if self._complete or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
-            return True
-        try:
-            self._request.send_continue()
-            wait_read(sock.fileno(), timeout=seconds)
-        except TimeoutError:
-            return False
-        except OSError:
-            return True  # The connection broke: reading from it says so.
-        return True
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the body as it arrives, in pieces of up to 64 KiB.
-
-        A second call goes on behind the last piece, so that whoever read may be stopped, even within a wait.
-        Raises ``FailureError`` with UPLOAD_CUT where the client stops early and BAD_REQUEST where its framing breaks.
-        """
-        if self.done:
-            return
-        try:
-            yield from self._known_length() if self.length is not None else self._chunked()
-        except NoMoreData as error:
-            self.failed = True
-            raise FailureError(Failure(UPLOAD_CUT, "the client's body ended early")) from error
-        except OSError as error:
-            self.failed = True
-            raise FailureError(Failure(UPLOAD_CUT, "the client's connection broke during its upload")) from error
-        self.done = True
-
-    def _known_length(self) -> Iterator[bytes]:
-        while self._left:
-            piece = self._unreader.read(None, read_ahead=min(self._left, _PIECE_BYTES))
-            if not piece:
-                raise NoMoreData()
-            if len(piece) > self._left:
-                self._unreader.unread(piece[self._left :])
-                piece = piece[: self._left]
-            self._left -= len(piece)
-            self._complete = not self._left
-            yield piece
-
-    def _chunked(self) -> Iterator[bytes]:
-        decoder = self._decoder = self._decoder or ChunkedDecoder()
-        while not decoder.over:
-            data = self._unreader.read(None, read_ahead=_PIECE_BYTES)
-            if not data:
-                raise NoMoreData()
-            piece = decoder.feed(data)
-            self._complete = decoder.over  # Also where it is broken: nothing more is waited for.
-            if piece:
-                yield piece
-        if decoder.broken is not None:
-            self.failed = True
-            raise FailureError(Failure(BAD_REQUEST, decoder.broken))
-        self._unreader.unread(decoder.rest)
-
-    def read(self, size: int | None = None) -> bytes:
-        """Part of the WSGI interface; the gateway itself reads `pieces`."""
-        raise NotImplementedError("the request's body is read as it arrives, by the upload")
 
 
 class ExactRequest(Request):
@@ -171,17 +81,58 @@ class ExactRequest(Request):
         self.limit_request_field_size = limits.field_bytes
         self.max_buffer_headers = limits.head_bytes
         self.field_lines: Fields = []
-        self.wants_continue = False
+        self._expects = False
+        """Whether it waits for 100 (Continue)."""
         self._framed = False
         """Whether any field speaks of a body."""
-        unreader.unread(self.parse(unreader))
+        self._options: list[str] = []
+        """What its Connection fields say, in lower case."""
+        rest = self.parse(unreader)
+        if rest:
+            unreader.unread(rest)
         self.set_body_reader()
+
+    @property
+    def wants_continue(self) -> bool:
+        """Whether the client waits for 100 (Continue) and was not told yet."""
+        return self.body.wants_continue  # type: ignore[no-any-return]
+
+    @wants_continue.setter
+    def wants_continue(self, wants: bool) -> None:
+        self.body.wants_continue = wants
 
     def parse(self, unreader: Any) -> bytes:
         """Read the head; return what follows it. Raises StopIteration where nothing comes at all."""
-        buf = bytearray()
-        self.read_into(unreader, buf, stop=True)
-        return self._parse_python(unreader, buf)
+        data: bytes = unreader.read() if unreader.buf.tell() else unreader.chunk()
+        if not data:
+            raise StopIteration
+        ordinary = _ORDINARY_HEAD.match(data)
+        if ordinary is not None and self._within_limits(ordinary):
+            self._take(ordinary)
+            return data[ordinary.end() :]
+        return self._parse_python(unreader, bytearray(data))
+
+    def _within_limits(self, head: re.Match[bytes]) -> bool:
+        """Whether a head is so small that it keeps every limit, and each of its lines too."""
+        begin, end = head.span(4)
+        return begin - 2 <= self.limit_request_line and end - begin <= min(
+            self.limit_request_field_size, self.max_buffer_headers
+        )
+
+    def _take(self, head: re.Match[bytes]) -> None:
+        """Take what is beyond doubt, with one look at all of it instead of one at each line."""
+        method, uri, minor, lines = head.groups()
+        self.method, self.uri = method.decode("ascii"), uri.decode("ascii")
+        self.version = (1, int(minor))
+        self.path, _, self.query = self.uri.partition("?")
+        text = lines.decode("latin-1")
+        fields: Fields = _FIELD.findall(text)
+        if " \r\n" in text or "\t\r\n" in text:
+            fields = [(name, value.rstrip(" \t")) for name, value in fields]
+        if len(fields) > self.limit_request_fields:
+            raise LimitRequestHeaders("limit request headers fields")
+        self.field_lines = fields
+        self.headers = self._judged(fields, from_trailer=False)
 
     def _parse_python(self, unreader: Any, buf: bytearray) -> bytes:
         """Read to the end of the head and parse it; return what follows (RFC 9112 sections 2.1 and 2.2).
@@ -249,28 +200,39 @@ class ExactRequest(Request):
         lines = data.decode("latin-1").split("\r\n")
         if len(lines) > self.limit_request_fields:
             raise LimitRequestHeaders("limit request headers fields")
-        fields: Fields = []
-        upper: list[tuple[str, str]] = []
-        seen: set[str] = set()
-        for line in lines:
-            name, value = self._field(line)
-            key = name.upper()
-            if key in _SINGLE:
-                if key in seen:
-                    raise InvalidHeader(key)
-                seen.add(key)
-            if key in _FRAMING:
-                self._framed = True
-            if key in _LIKE_FRAMING or (key == "CONTENT-LENGTH" and not _LENGTH.fullmatch(value)):
-                raise InvalidHeader(key)
-            if key == "EXPECT" and not from_trailer:
-                self._note_expectation(value)
-            fields.append((name, value))
-            if "_" not in key:
-                upper.append((key, value))
+        fields = [self._field(line) for line in lines]
+        upper = self._judged(fields, from_trailer)
         if not from_trailer:
             self.field_lines = fields
         return upper
+
+    def _judged(self, fields: Fields, from_trailer: bool) -> list[tuple[str, str]]:
+        """Return the fields as WSGI knows them; refuse what could be read in two ways."""
+        upper: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        for name, value in fields:
+            key = name.upper()
+            if key in _JUDGED:
+                self._judge(key, value, seen, from_trailer)
+            if "_" not in key:
+                upper.append((key, value))
+        return upper
+
+    def _judge(self, key: str, value: str, seen: set[str], from_trailer: bool) -> None:
+        if key in _SINGLE:
+            if key in seen:
+                raise InvalidHeader(key)
+            seen.add(key)
+        if key in _FRAMING:
+            self._framed = True
+        if key in _LIKE_FRAMING or (key == "CONTENT-LENGTH" and not _LENGTH.fullmatch(value)):
+            raise InvalidHeader(key)
+        if from_trailer:
+            return
+        if key == "EXPECT":
+            self._note_expectation(value)
+        elif key == "CONNECTION":
+            self._options += [option.strip(" \t").lower() for option in value.split(",")]
 
     def _field(self, line: str) -> tuple[str, str]:
         if len(line) + 2 > self.limit_request_field_size:
@@ -287,7 +249,7 @@ class ExactRequest(Request):
     def _note_expectation(self, value: str) -> None:
         if value.lower() != "100-continue":
             raise ExpectationFailed(value)
-        self.wants_continue = self.version >= (1, 1)
+        self._expects = self.version >= (1, 1)
 
     def set_body_reader(self) -> None:
         """Choose the framing as gunicorn does (RFC 9112 section 6), then read the body in our own way.
@@ -295,7 +257,7 @@ class ExactRequest(Request):
         A coding below chunked is refused: nobody here takes it off, and what goes up would not name it (section 6.1).
         """
         if not self._framed:
-            self.body = UploadBody(self, 0)
+            self.body = UploadBody(self.unreader, 0, self._expects)
             return
         super().set_body_reader()
         codings = [value.lower() for name, value in self.headers if name == "TRANSFER-ENCODING"]
@@ -303,25 +265,13 @@ class ExactRequest(Request):
             raise UnsupportedTransferCoding(", ".join(codings))
         reader = self.body.reader
         length = reader.length if isinstance(reader, LengthReader) else None
-        self.body = UploadBody(self, length)
+        self.body = UploadBody(self.unreader, length, self._expects)
 
     def should_close(self) -> bool:
         """Whether the connection ends behind this request (RFC 9112 section 9.3, all Connection fields read)."""
-        options = {
-            option.strip(" \t").lower()
-            for name, value in self.field_lines
-            if name.lower() == "connection"
-            for option in value.split(",")
-        }
-        if self.must_close or "close" in options or self.method == "CONNECT":
+        if self.must_close or "close" in self._options or self.method == "CONNECT":
             return True
-        return self.version < (1, 1) and "keep-alive" not in options
-
-    def send_continue(self) -> None:
-        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1); once."""
-        if self.wants_continue:
-            self.wants_continue = False
-            self.unreader.sock.sendall(_CONTINUE)
+        return self.version < (1, 1) and "keep-alive" not in self._options
 
 
 class ExactParser(RequestParser):
@@ -330,6 +280,15 @@ class ExactParser(RequestParser):
     def __init__(self, cfg: Any, sock: Any, peer: Any, limits: "Limits", scheme: str) -> None:
         super().__init__(cfg, sock, peer)
         self.mesg_class = partial(ExactRequest, limits=limits, scheme=scheme)
+
+    def __next__(self) -> ExactRequest:
+        """Read the next request's head. Raises StopIteration where none can follow, and what gunicorn's parser does."""
+        last = self.mesg
+        if last is not None and (last.should_close() or not last.body.done):
+            raise StopIteration
+        self.req_count += 1
+        self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
+        return self.mesg  # type: ignore[no-any-return]
 
     def has_buffered(self) -> bool:
         """Whether octets of a next request were received already.
@@ -340,7 +299,3 @@ class ExactParser(RequestParser):
         if self.unreader.buf.tell() == len(_EMPTY_LINE) and self.unreader.buf.getvalue() == _EMPTY_LINE:
             self.unreader.take_buffered()
         return bool(self.unreader.buf.tell())
-
-    def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
-        """Say whether a next request can follow: the body before it must have been read to its end."""
-        return self.mesg is None or self.mesg.body.done

@@ -77,6 +77,8 @@ class Opener:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             attempt.failure = translate.library(error, str(attempt.endpoint))
             raise FailureError(attempt.failure) from error
+        finally:
+            request.sent()
         assert isinstance(response, StreamedResponse)
         attempt.status = response.head.status
         return Reply(response.head, ReplyChunks(response), Source.UPSTREAM, response.length)

@@ -40,6 +40,10 @@ class ExactRequest(requests.PreparedRequest):
         self._cookies = None
         self._body_position = None
 
+    def sent(self) -> None:
+        """Let go of what only the sending needed: a response knows its request, and would hold the exchange by it."""
+        cast(FieldLines, self.headers).sending = None
+
 
 class StreamedResponse(requests.Response):
     """A response whose body passes as it comes: undecoded, unjoined, strictly framed, without a cookie jar."""

@@ -9,7 +9,8 @@ import pytest
 from gunicorn.config import Config
 
 from gateway.exchange.failure import FailureError
-from gateway.server.request import ExactParser, ExactRequest, Limits, UploadBody
+from gateway.server.request import ExactParser, ExactRequest, Limits
+from gateway.server.upload_body import UploadBody
 
 LIMITS = Limits(request_line_bytes=2048, fields=20, field_bytes=1024, head_bytes=8192)
 CONFIG = Config()

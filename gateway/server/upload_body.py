@@ -1,0 +1,112 @@
+"""The body of a request, read as it arrives."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gevent.socket import wait_read
+from gunicorn.http.errors import NoMoreData
+
+from gateway.exchange.chunked import ChunkedDecoder
+from gateway.exchange.failure import BAD_REQUEST, UPLOAD_CUT, Failure, FailureError
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_PIECE_BYTES = 64 * 1024
+
+
+class UploadBody:
+    """The body of a request: octets as they arrive, counted against what was announced."""
+
+    def __init__(self, unreader: Any, length: int | None, wants_continue: bool = False) -> None:
+        """``wants_continue``: whether the client waits to be told that it may send it."""
+        # It knows nothing of its request, which has it: a ring of the two would outlive every exchange.
+        self.wants_continue = wants_continue
+        self.length = length
+        """Octets announced; None for a chunked body."""
+        self.done = length == 0
+        """Whether the body was read to its end: only then does a next request begin behind it."""
+        self.failed = False
+        """Whether reading it broke, so that nothing behind it can be trusted."""
+        self._left = length or 0
+        """Octets of an announced length that were not handed on yet."""
+        self._decoder: ChunkedDecoder | None = None
+        self._complete = self.done
+        """Whether its last octet was received, though perhaps not handed on."""
+        self._unreader = unreader
+
+    def at_hand(self) -> bool:
+        """Whether all of the body that was not handed on yet was received already."""
+        return self.done or (self.length is not None and self._unreader.buf.tell() >= self._left > 0)
+
+    def received(self) -> bytes:
+        """Return what is here already of a body with a length, and was not handed on."""
+        received: bytes = self._unreader.buf.getvalue()
+        return received[: self._left]
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until octets can be read; False when ``seconds`` passed first."""
+        sock = self._unreader.sock
+        if self._complete or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
+            return True
+        try:
+            self.send_continue()
+            wait_read(sock.fileno(), timeout=seconds)
+        except TimeoutError:
+            return False
+        except OSError:
+            return True  # The connection broke: reading from it says so.
+        return True
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body as it arrives, in pieces of up to 64 KiB.
+
+        A second call goes on behind the last piece, so that whoever read may be stopped, even within a wait.
+        Raises ``FailureError`` with UPLOAD_CUT where the client stops early and BAD_REQUEST where its framing breaks.
+        """
+        if self.done:
+            return
+        try:
+            yield from self._known_length() if self.length is not None else self._chunked()
+        except NoMoreData as error:
+            self.failed = True
+            raise FailureError(Failure(UPLOAD_CUT, "the client's body ended early")) from error
+        except OSError as error:
+            self.failed = True
+            raise FailureError(Failure(UPLOAD_CUT, "the client's connection broke during its upload")) from error
+        self.done = True
+
+    def _known_length(self) -> Iterator[bytes]:
+        while self._left:
+            piece = self._unreader.read(None, read_ahead=min(self._left, _PIECE_BYTES))
+            if not piece:
+                raise NoMoreData()
+            if len(piece) > self._left:
+                self._unreader.unread(piece[self._left :])
+                piece = piece[: self._left]
+            self._left -= len(piece)
+            self._complete = not self._left
+            yield piece
+
+    def _chunked(self) -> Iterator[bytes]:
+        decoder = self._decoder = self._decoder or ChunkedDecoder()
+        while not decoder.over:
+            data = self._unreader.read(None, read_ahead=_PIECE_BYTES)
+            if not data:
+                raise NoMoreData()
+            piece = decoder.feed(data)
+            self._complete = decoder.over  # Also where it is broken: nothing more is waited for.
+            if piece:
+                yield piece
+        if decoder.broken is not None:
+            self.failed = True
+            raise FailureError(Failure(BAD_REQUEST, decoder.broken))
+        self._unreader.unread(decoder.rest)
+
+    def send_continue(self) -> None:
+        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1); once."""
+        if self.wants_continue:
+            self.wants_continue = False
+            self._unreader.sock.sendall(_CONTINUE)
+
+    def read(self, size: int | None = None) -> bytes:
+        """Part of the WSGI interface; the gateway itself reads `pieces`."""
+        raise NotImplementedError("the request's body is read as it arrives, by the upload")
