@@ -34,9 +34,33 @@ class Upload:
         self.body: UploadBody = self.request.body
         self.server = server
 
+    def watch_reads(self) -> list[int]:
+        """Return a list that will have what each read asks for."""
+        asked: list[int] = []
+        watched = _Watched(self.server, asked)
+        watched._sock = _Watched(self.server._sock, asked)
+        self.parser.unreader.sock = watched
+        return asked
+
     def close(self) -> None:
         self.client.close()
         self.server.close()
+
+
+class _Watched:
+    """A socket that keeps what is asked of it."""
+
+    _sock: Any
+
+    def __init__(self, sock: Any, asked: list[int]) -> None:
+        self._watched, self._asked = sock, asked
+
+    def recv(self, size: int) -> bytes:
+        self._asked.append(size)
+        return self._watched.recv(size)  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watched, name)
 
 
 @pytest.fixture
@@ -131,14 +155,49 @@ class TestBodies:
     def test_large_pieces_are_bounded(self, uploads: Callable[..., Upload]) -> None:
         """However fast it comes, one piece stays small, and nothing is read beyond what is due."""
         upload = uploads("Content-Length: 4000000")
+        asked = upload.watch_reads()
         sending = gevent.spawn(upload.client.sendall, b"x" * 4_000_000 + b"next")
 
         sizes = [len(piece) for piece in upload.body.pieces()]
         sending.join(5)
 
         assert sum(sizes) == 4_000_000
-        assert max(sizes) <= 512 * 1024
+        assert max(sizes) <= max(asked) <= 512 * 1024
         assert (upload.parser.unreader.take_buffered() or upload.server.recv(10)) == b"next"
+
+    def test_what_a_wait_finds_is_neither_lost_nor_too_much(self, uploads: Callable[..., Upload]) -> None:
+        """A wait behind a full read reads on; whoever goes on with the body then gets every octet, and once."""
+        octets = bytes(range(256)) * 4096
+        upload = uploads(f"Content-Length: {len(octets)}")
+        asked = upload.watch_reads()
+        sending = gevent.spawn(upload.client.sendall, octets)
+
+        taken = b""
+        while not upload.body.done:
+            assert upload.body.wait(5) and upload.body.wait(0.5)
+            taken += next(upload.body.pieces(), b"")  # Each time anew, as after a stop.
+        sending.join(5)
+
+        assert taken == octets
+        assert asked[0] == 64 * 1024 < max(asked) <= 512 * 1024
+
+    def test_a_client_that_leaves_behind_a_full_read_is_a_cut(self, uploads: Callable[..., Upload]) -> None:
+        """Also where it is the wait that meets the end."""
+        upload = uploads("Content-Length: 70000")
+        sending = gevent.spawn(upload.client.sendall, b"x" * 65536)
+        pieces = upload.body.pieces()
+        taken = 0
+        while taken < 65536:
+            assert upload.body.wait(5)
+            taken += len(next(pieces))
+        sending.join(5)
+        upload.client.close()
+
+        assert upload.body.wait(5)
+        with pytest.raises(FailureError) as caught:
+            next(pieces)
+
+        assert caught.value.failure.kind.code == "upload_cut"
 
     @pytest.mark.parametrize(
         ("lines", "behind", "at_hand"),

@@ -1,5 +1,6 @@
 """Bodies: every chunk at once, cuts that look cut, and a connection that goes back exactly when it may."""
 
+import select
 import socket
 import struct
 import threading
@@ -328,6 +329,41 @@ def test_wait_is_used_after_reads_that_took_everything(line: Callable[..., Line]
         next(arriving)
 
     assert len(waits) == 2
+
+
+class Cooperative:
+    """A socket as gevent has them: what reads without waiting lies below."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def test_a_wait_that_ends_early_costs_no_octet(line: Callable[..., Line]) -> None:
+    """Where nothing is there after all it is waited for again, and so it is behind a read that was just enough."""
+    one = line(b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n")
+    one.theirs.sendall(b"x" * SMALL_READ_OCTETS)
+    assert select.select([one.ours], [], [], 5)[0]
+    while len(one.ours.recv(20000, socket.MSG_PEEK)) < SMALL_READ_OCTETS:
+        pass
+    waits: list[int] = []
+
+    def wait(sock: Any) -> None:
+        waits.append(1)
+        if len(waits) == 3:
+            one.theirs.sendall(b"y" * (20000 - SMALL_READ_OCTETS))
+            select.select([sock], [], [], 5)
+
+    one.ours.setblocking(False)
+    one.connection._sock = Cooperative(one.ours)  # type: ignore[assignment]
+    one.connection.wait = wait
+    body = b"".join(one.body)
+
+    assert body == b"x" * SMALL_READ_OCTETS + b"y" * (20000 - SMALL_READ_OCTETS)
+    assert len(waits) == 3
+    assert one.given_back == [one.connection]
 
 
 @pytest.mark.parametrize("octets", [b"5\r\nhello\r\n", b"5\r\nhel", b"5", b""])
