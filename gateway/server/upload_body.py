@@ -54,7 +54,7 @@ class UploadBody:
     def wait(self, seconds: float | None) -> bool:
         """Wait until octets can be read; False when ``seconds`` passed first."""
         sock = self._unreader.sock
-        if self._complete or self._ahead or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
+        if self._complete or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
             return True
         try:
             if self._full and not hasattr(sock, "_sslobj"):
