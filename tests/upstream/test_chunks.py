@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -364,6 +366,28 @@ def test_a_wait_that_ends_early_costs_no_octet(line: Callable[..., Line]) -> Non
     assert body == b"x" * SMALL_READ_OCTETS + b"y" * (20000 - SMALL_READ_OCTETS)
     assert len(waits) == 3
     assert one.given_back == [one.connection]
+
+
+def test_an_upstream_that_is_faster_than_we_are_lets_others_have_their_turn(line: Callable[..., Line]) -> None:
+    """A wait now and then, though nothing had to be waited for, is the turn of all other streams."""
+    octets = 100 * LARGE_READ_OCTETS
+    one = line(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % octets)
+    reads: list[int] = []
+    read_at_waits: list[int] = []
+
+    def recv(size: int) -> bytes:
+        reads.append(size)
+        return bytes(min(size, octets - sum(reads[:-1])))
+
+    torrent = Cooperative(one.ours)
+    torrent._sock = SimpleNamespace(recv=recv)  # type: ignore[assignment]
+    torrent.close = one.ours.close  # type: ignore[attr-defined]
+    one.connection._sock = torrent  # type: ignore[assignment]
+    one.connection.wait = lambda sock: read_at_waits.append(len(reads))
+
+    assert sum(map(len, one.body)) == octets
+    turns = [after - before for before, after in pairwise([*read_at_waits, len(reads)])]
+    assert max(turns) <= 4 < len(turns)
 
 
 @pytest.mark.parametrize("octets", [b"5\r\nhello\r\n", b"5\r\nhel", b"5", b""])
