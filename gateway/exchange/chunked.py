@@ -12,6 +12,8 @@ MAX_SIZE_LINE_OCTETS = 8 * 1024
 MAX_SIZE_DIGITS = 15
 """Whatever they say is a positive number for every reader that counts in 64 bits, signed or not."""
 MAX_TRAILER_OCTETS = 64 * 1024
+_LARGE_OCTETS = 4 * 1024
+"""From here on data is copied once, when it is joined."""
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -41,12 +43,20 @@ class ChunkedDecoder:
 
     def feed(self, data: bytes) -> bytes:
         """Take octets as they arrived; return the content among them in one piece. Not to be called once over."""
+        end = len(data)
         if self._held:
             data = self._held + data
             self._held = b""
-        pieces: list[bytes] = []
+            end = len(data)
+        elif not self._left and self._trailer_octets < 0:
+            # An event is nearly always one chunk, which comes by itself and whole.
+            stop = data.find(b"\r\n", 0, MAX_SIZE_DIGITS + 2)
+            digits = data[:stop] if stop > 0 else b"?"
+            if not digits.strip(_HEX_DIGITS) and int(digits, 16) == end - stop - 4 > 0 and data.endswith(b"\r\n"):
+                return data[stop + 2 : -2]
+        view: memoryview | None = None
+        pieces: list[bytes | memoryview] = []
         at = 0
-        end = len(data)
         while at < end and not self.over:
             if self._left:
                 at = self._data(data, at, end, pieces)
@@ -63,12 +73,18 @@ class ChunkedDecoder:
                 left = self._begin(int(digits, 16))
                 stop = at + left
                 if left and stop <= end and data[stop - 2 : stop] == b"\r\n":
-                    pieces.append(data[at : stop - 2])
+                    if left < _LARGE_OCTETS:
+                        pieces.append(data[at : stop - 2])
+                    else:
+                        view = view or memoryview(data)
+                        pieces.append(view[at : stop - 2])
                     self._left = 0
                     at = stop
         if self.over and at < end:
             self.rest = data[at:]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(pieces) == 1 and isinstance(pieces[0], bytes):
+            return pieces[0]
+        return b"".join(pieces)
 
     @property
     def whole(self) -> bool:
@@ -82,11 +98,12 @@ class ChunkedDecoder:
             return "in its trailer section"
         return "inside a chunk" if self._left else "before the last chunk"
 
-    def _data(self, data: bytes, at: int, end: int, pieces: list[bytes]) -> int:
+    def _data(self, data: bytes, at: int, end: int, pieces: list[bytes | memoryview]) -> int:
         """Take the data of a chunk, and the CRLF after it, as far as they came; return where the next thing begins."""
         content = min(self._left - 2, end - at)
         if content:
-            pieces.append(data[at : at + content])
+            whole = content < _LARGE_OCTETS or content == len(data)
+            pieces.append(data[at : at + content] if whole else memoryview(data)[at : at + content])
             self._left -= content
             at += content
         if self._left > 2 or at == end:

@@ -186,6 +186,7 @@ class Connection:
         try:
             for piece in stream:
                 response.write(piece)
+                piece = b""  # While the next one is waited for, this one is nobody's.
             response.finish()
         except Abort as abort:
             if not isinstance(abort.__cause__, FailureError | Interruption | None):

@@ -45,6 +45,7 @@ class ClientResponse:
         "_keep_alive",
         "_left",
         "_length",
+        "_plain",
         "_request",
         "_sock",
         "head_sent",
@@ -54,6 +55,8 @@ class ClientResponse:
     def __init__(self, request: ExactRequest, sock: Any, keep_alive: bool) -> None:
         self._request = request
         self._sock = sock
+        self._plain = hasattr(sock, "_sock") and not hasattr(sock, "_sslobj")
+        """Whether what is sent goes out as it is; gevent then keeps under ``_sock`` the socket that does not wait."""
         self._keep_alive = keep_alive
         self._head = b""
         self._chunked = False
@@ -130,26 +133,45 @@ class ClientResponse:
 
     def write(self, piece: bytes) -> None:
         """Send a piece now, with the head in the same call if it has not left yet; ``b""`` sends the head alone."""
+        octets = len(piece)
+        if self._chunked and self.head_sent and 0 < octets <= _JOINED_BYTES:  # An event, nearly always.
+            self.written_bytes += octets
+            framed = b"%x\r\n%b\r\n" % (octets, piece)
+            if not self._plain or self._left:
+                self._send(framed)
+                return
+            self._busy = True
+            try:
+                sent = self._sock._sock.send(framed)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(framed):
+                self._send_rest(framed, sent)
+            self._busy = False
+            return
         head, self._head = self._head, b""
         if not self.head_sent:
             self.head_sent = True
             self._request.wants_continue = False  # Behind a final head it would stand in the body.
-        if not piece or self._bodiless:
+        if not octets or self._bodiless:
             if head:
                 self._send(head)
             return
-        self.written_bytes += len(piece)
+        self.written_bytes += octets
         if self._length is not None and self.written_bytes > self._length:
             raise BodyMismatchError("a body is longer than its Content-Length: the rest would be the next response")
-        before, after = (b"%s%x\r\n" % (head, len(piece)), b"\r\n") if self._chunked else (head, b"")
-        if len(piece) <= _JOINED_BYTES:
-            self._send(b"%s%s%s" % (before, piece, after) if before else piece)
-            return
-        if before:
+        before, after = (b"%s%x\r\n" % (head, octets), b"\r\n") if self._chunked else (head, b"")
+        if not before:
+            self._send(piece)
+        elif octets <= _JOINED_BYTES:
+            self._send(b"%s%s%s" % (before, piece, after))
+        elif self._plain:
+            self._send_together([before, piece, after] if after else [before, piece])
+        else:
             self._send(before)
-        self._send(piece)
-        if after:
-            self._send(after)
+            self._send(piece)
+            if after:
+                self._send(after)
 
     def finish(self) -> None:
         """Send the head if it has not left and end the body in the way its framing asks for.
@@ -245,9 +267,26 @@ class ClientResponse:
             self._catch_up()
         sent = self._sock.send(octets)
         if sent < len(octets):
-            left = memoryview(octets)[sent:]
-            while left:
-                left = left[self._sock.send(left) :]
+            self._send_rest(octets, sent)
+        self._busy = False
+
+    def _send_rest(self, octets: bytes, sent: int) -> None:
+        left = memoryview(octets)[sent:]
+        while left:
+            left = left[self._sock.send(left) :]
+
+    def _send_together(self, parts: list[bytes]) -> None:
+        """Send ``parts`` as `_send` does, in one call and without joining them."""
+        self._busy = True
+        if self._left:
+            self._catch_up()
+        left: list[bytes | memoryview] = [*parts]
+        while left:
+            sent = self._sock.sendmsg(left)
+            while left and sent >= len(left[0]):
+                sent -= len(left.pop(0))
+            if sent:
+                left[0] = memoryview(left[0])[sent:]
         self._busy = False
 
     def _catch_up(self) -> None:

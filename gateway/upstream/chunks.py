@@ -11,7 +11,11 @@ from gateway.upstream.head import FramedHead, Framing
 
 SMALL_READ_OCTETS = 16 * 1024
 LARGE_READ_OCTETS = 256 * 1024
+BULK_READ_OCTETS = 512 * 1024
+"""Where nobody looks into a chunk: it costs nothing that grows with it, and what each one costs is halved."""
 _GROWTH = 4
+_BURST_READS = 4
+"""How many reads in a row may do without a wait: then all others have their turn, however fast the upstream is."""
 
 
 class Body:
@@ -38,14 +42,21 @@ class Body:
             self._end(of_body)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body as it arrives. Raises ``FailureError``: BODY_CUT, BODY_INVALID; INTERNAL when read twice."""
+        """Yield the body as it arrives; see `chunks`."""
+        return self.chunks()
+
+    def chunks(self, most: int = LARGE_READ_OCTETS) -> Iterator[bytes]:
+        """Yield the body as it arrives, at most ``most`` octets at once.
+
+        Raises ``FailureError``: BODY_CUT, BODY_INVALID; INTERNAL when read twice.
+        """
         early, self._early = self._early, None
         if early is None:
             raise FailureError(Failure(INTERNAL, "a body was read twice, or after it was closed"))
         of_body = self._decoder
         if of_body.over and of_body.failure is None:
             return iter((early,) if early else ())
-        return self._chunks(early)
+        return self._chunks(early, most)
 
     def ready(self) -> bool:
         """Whether the first chunk, or the end, came along with the head."""
@@ -61,47 +72,52 @@ class Body:
         if connection is not None:
             connection.close()
 
-    def _chunks(self, early: bytes) -> Iterator[bytes]:
+    def _chunks(self, early: bytes, most: int) -> Iterator[bytes]:
+        """Yield until the decoder says that it is over: small reads for events, large ones for bulk."""
         of_body = self._decoder
         connection = self._connection
         try:
             if early:
                 yield early
-            if not of_body.over and connection is not None:
-                yield from self._arriving(connection, of_body)
+            if connection is not None:
+                recv, wait, sock = connection.reading()
+                feed = of_body.feed
+                size, burst = SMALL_READ_OCTETS, 0
+                drained, over = True, of_body.over
+                while not over:
+                    if drained and wait is not None:
+                        wait(sock)
+                    try:
+                        data = recv(size)
+                    except BlockingIOError:
+                        drained = True  # There was just enough for the last read, or a wait that ended early.
+                        continue
+                    if not data:
+                        of_body.close()
+                        break
+                    received = len(data)
+                    drained = received < size
+                    if not drained:
+                        size = min(size * _GROWTH, most)
+                        burst += 1
+                        if burst == _BURST_READS:
+                            drained, burst = True, 0
+                    elif received * _GROWTH < size:
+                        size = SMALL_READ_OCTETS
+                    early = feed(data)
+                    data = b""  # Nothing is held while others have it: the next read then takes the same memory.
+                    over = of_body.over
+                    if over:
+                        self._end(of_body)
+                    if early:
+                        yield early
+                        early = b""
         except OSError as error:
             raise FailureError(translate.reading(error)) from error
         finally:
             self._drop()
         if of_body.failure is not None:
             raise FailureError(of_body.failure)
-
-    def _arriving(self, connection: Connection, of_body: Decoder) -> Iterator[bytes]:
-        """Yield until the decoder says that it is over: small reads for events, large ones for bulk."""
-        recv, wait, feed = connection.recv, connection.wait, of_body.feed
-        size = SMALL_READ_OCTETS
-        drained = True
-        while True:
-            if drained and wait is not None:
-                wait()
-            data = recv(size)
-            if not data:
-                of_body.close()
-                return
-            received = len(data)
-            drained = received < size
-            if not drained:
-                size = min(size * _GROWTH, LARGE_READ_OCTETS)
-            elif received * _GROWTH < size:
-                size = SMALL_READ_OCTETS
-            chunk = feed(data)
-            if of_body.over:
-                self._end(of_body)
-                if chunk:
-                    yield chunk
-                return
-            if chunk:
-                yield chunk
 
     def _end(self, of_body: Decoder) -> None:
         """The body has ended: let the connection go where another request may follow on it."""

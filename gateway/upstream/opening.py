@@ -13,6 +13,7 @@ from gateway.exchange.message import Reply, Source
 from gateway.exchange.route import Upstream
 from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
+from gateway.upstream.chunks import BULK_READ_OCTETS, LARGE_READ_OCTETS
 from gateway.upstream.connection import Sending, WaitReadable
 from gateway.upstream.dialing import tls_context
 from gateway.upstream.pool import Pool
@@ -81,7 +82,9 @@ class Opener:
             request.sent()
         assert isinstance(response, StreamedResponse)
         attempt.status = response.head.status
-        return Reply(response.head, ReplyChunks(response), Source.UPSTREAM, response.length)
+        looked_into = exchange.route is None or exchange.route.looks_into_bodies
+        most = LARGE_READ_OCTETS if looked_into else BULK_READ_OCTETS
+        return Reply(response.head, ReplyChunks(response, most), Source.UPSTREAM, response.length)
 
     def idle(self) -> dict[Endpoint, int]:
         """Return how many connections to each endpoint are kept for later."""
@@ -99,14 +102,16 @@ class Opener:
 class ReplyChunks:
     """The body of a response as the spine knows bodies: `Chunks`."""
 
-    __slots__ = ("_response",)
+    __slots__ = ("_most", "_response")
 
-    def __init__(self, response: StreamedResponse) -> None:
+    def __init__(self, response: StreamedResponse, most: int) -> None:
+        """``most`` octets are read at once."""
         self._response = response
+        self._most = most
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the response's ``iter_content``; nothing is added to a chunk's way."""
-        return self._response.iter_content()
+        return self._response.iter_content(self._most)
 
     def ready(self) -> bool:
         """Whether the first chunk, or the end, came along with the head."""
