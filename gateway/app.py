@@ -38,6 +38,7 @@ from gateway.policy.quotas import Meter
 from gateway.policy.retry_budget import Budget
 from gateway.policy.routing import RouteTable
 from gateway.relay.health_checks import Check, HealthChecks
+from gateway.relay.later import Later
 from gateway.relay.live import Live
 from gateway.relay.readable import wait_readable
 from gateway.relay.renewal import Renewal
@@ -98,6 +99,7 @@ class Applications:
         self._tracer = _tracer(plan, _receiver(plan))
         self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._connections = connections
+        self._ended = Later(self._record, lambda ended, error: _report(ended[1], error))
         self.metrics = None if ledger is None else self._collector(ledger, breathe)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
@@ -116,6 +118,7 @@ class Applications:
 
         Raises ValueError, and changes nothing, where an upstream's TLS files or the URL of Redis cannot be used.
         """
+        self._ended.flush()  # What has ended goes where it was meant to.
         openers = {
             name: self._openers[name]
             if name in self._openers and _connects(self._plan.upstreams[name]) == _connects(upstream)
@@ -155,7 +158,9 @@ class Applications:
         self._checks.stop()
 
     def settle(self) -> None:
-        """Send what ended exchanges left to be sent to the shared store. To be called when the worker leaves."""
+        """Record what has ended, and send what it left to be sent to the shared store. To be called when the worker
+        leaves."""
+        self._ended.flush()
         self._sharing.settle()
 
     def close_tracer(self, seconds: float) -> None:
@@ -170,14 +175,18 @@ class Applications:
         exchange.fail(failure)
         self._gate.spine.finish(exchange)
 
-    def _record(self, line_log: LineLog, exchange: Exchange) -> None:
+    def _end(self, line_log: LineLog, exchange: Exchange) -> None:
+        self._ended.put((line_log, exchange, time.time()))  # noqa: TID251 - a date for people
+
+    def _record(self, ended: tuple[LineLog, Exchange, float]) -> None:
         """Make the record of an ended exchange, where anybody wants it, and give it to all who do."""
+        line_log, exchange, ended_at = ended
         store, tracer, wanted = self.store, self._tracer, line_log.wants(exchange)
         if not wanted and store is None and tracer is None:
             return
         if tracer is not None:
             trace_context.trace_of(exchange, tracer.tracing.rule)  # Of what was refused before anybody asked for it.
-        record = record_of(exchange, time.time())  # noqa: TID251 - a date for people
+        record = record_of(exchange, ended_at)
         if tracer is not None:
             tracer.put(exchange, record)
         if store is not None:
@@ -231,7 +240,7 @@ class Applications:
             self._endpoints[upstream].checked(endpoint, why, time.monotonic())
 
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
-        record = Hooks(finish=partial(self._record, line_log))
+        record = Hooks(finish=partial(self._end, line_log))
         counted = Hooks(finish=self.metrics.metrics.finish if self.metrics is not None else None)
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))

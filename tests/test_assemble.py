@@ -1,7 +1,5 @@
 """Settings become compiled values; what does not fit together is told with everything else."""
 
-import math
-import time
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -294,28 +292,17 @@ def test_authorities_without_verifying_are_a_warning(tls_files: TlsFiles) -> Non
     ]
 
 
-def test_a_thousand_routes_are_read_in_well_under_a_second() -> None:
-    """Also with a problem in each of them, which needs the positions of everything."""
+def test_each_of_a_thousand_routes_is_read_and_so_is_a_problem_in_each() -> None:
+    """Nothing is left out where there is much of it; what it costs tests/bench/config_speed.py measures."""
     text = "".join(
         f'[upstreams.u{n}]\nendpoints = ["http://127.0.0.1:9000/{n}"]\ntimeouts = {{ idle = "30s" }}\n'
         f'[[routes]]\npath = "/r{n}/"\nupstream = "u{n}"\nstrip_prefix = "/r{n}"\nmethods = ["GET", "POST"]\n'
         for n in range(1000)
     )
-    sound = math.inf
-    for _ in range(3):  # The best of three: what else the machine does costs our processor's time, too.
-        started = time.process_time()
-        plan = read_text(text, "x")[1]
-        sound = min(sound, time.process_time() - started)
-        if sound < 0.7:
-            break
-    started = time.process_time()
+    plan = read_text(text, "x")[1]
     with pytest.raises(ConfigError) as raised:
         read_text(text.replace("strip_prefix", "strip_prefx"), "x")
-    broken = time.process_time() - started
-
     assert (len(plan.routes), len(raised.value.problems)) == (1000, 1000)
-    assert sound < 0.7
-    assert broken < 3
 
 
 def test_other_certificate_or_key_makes_another_upstream(tmp_path: Path, tls_files: TlsFiles) -> None:

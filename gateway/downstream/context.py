@@ -54,7 +54,7 @@ class LeanAppContext(AppContext):
         """Bind the context."""
         self._cv_tokens.append(_cv_app.set(self))
 
-    def pop(self, exc: BaseException | None = None) -> None:  # type: ignore[override]
+    def pop(self, exc: BaseException | None = None) -> None:
         """Unbind it."""
         _cv_app.reset(self._cv_tokens.pop())
 
@@ -82,7 +82,7 @@ class LeanRequestContext(RequestContext):
             app_ctx = None
         self._cv_tokens.append((_cv_request.set(self), app_ctx))
 
-    def pop(self, exc: BaseException | None = None) -> None:  # type: ignore[override]
+    def pop(self, exc: BaseException | None = None) -> None:
         """Unbind both."""
         token, app_ctx = self._cv_tokens.pop()
         _cv_request.reset(token)

@@ -55,6 +55,9 @@ class Networks:
             known = self._lengths[network.version].setdefault(int(network.netmask), set())
             known.add(int(network.network_address))
 
+    def __len__(self) -> int:
+        return len(self._all)
+
     def __contains__(self, address: Address) -> bool:
         value = int(address)
         return any(value & mask in known for mask, known in self._lengths[address.version].items())
@@ -80,6 +83,8 @@ class Peers:
         """Say whether ``peer`` is meant: an address as text, empty on a unix socket."""
         if not peer:
             return self.unix
+        if not self.networks:
+            return False  # The common case: an address need not be understood to be in none.
         address = address_of(peer)
         return address is not None and address in self.networks
 

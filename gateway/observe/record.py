@@ -104,7 +104,7 @@ def record_of(exchange: Exchange, wall_clock: float) -> Record:
     route, failure, marks = exchange.route, exchange.failure, exchange.marks
     usage = (marks.usage if marks is not None else None) or _NO_USAGE
     queued = exchange.queued_seconds
-    tries = tuple(_try(exchange, attempt) for attempt in exchange.attempts)
+    tries = tuple([_try(exchange, attempt) for attempt in exchange.attempts])
     return Record(
         time=wall_clock,
         id=exchange.id,

@@ -118,7 +118,7 @@ class Connection:
             # Who says nothing at first and then drips has no more time than who drips from the beginning.
             waited = time.monotonic() - begun if first else 0.0
             with _Deadline(self._greenlet, max(self._service.head_seconds - waited, _LEAST_SECONDS), _HeadTimeout):
-                return next(parser)  # type: ignore[no-any-return]
+                return next(parser)
         except _HeadTimeout:
             self._refuse(Failure(HEAD_TIMEOUT, "the request's head took longer than [server] head_timeout"))
         except (StopIteration, NoMoreData, OSError, _Idle):

@@ -279,6 +279,7 @@ class ExactParser(RequestParser):
 
     def __init__(self, cfg: Any, sock: Any, peer: Any, limits: "Limits", scheme: str) -> None:
         super().__init__(cfg, sock, peer)
+        self.mesg: ExactRequest | None = None
         self.mesg_class = partial(ExactRequest, limits=limits, scheme=scheme)
 
     def __next__(self) -> ExactRequest:
@@ -288,7 +289,7 @@ class ExactParser(RequestParser):
             raise StopIteration
         self.req_count += 1
         self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
-        return self.mesg  # type: ignore[no-any-return]
+        return self.mesg
 
     def has_buffered(self) -> bool:
         """Whether octets of a next request were received already.

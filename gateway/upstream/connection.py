@@ -17,6 +17,8 @@ from gateway.upstream.watch import Watch
 
 CONTINUE_SECONDS = 1.0
 """How long a request with ``Expect: 100-continue`` waits before its body goes anyway (RFC 9110 section 10.1.1)."""
+_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
+"""As a number: an enumeration would be put together for each use."""
 _HEAD_READ_OCTETS = 16 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -38,11 +40,14 @@ class Sending:
 class Connection:
     """A socket with a memory: how often it was used, since when it is idle, whether its last request went out whole."""
 
-    __slots__ = ("_head_sent", "_sock", "_uploading", "idle_since", "recv", "uses", "wait")
+    __slots__ = ("_head_sent", "_peek", "_sock", "_uploading", "idle_since", "recv", "uses", "wait")
 
     def __init__(self, sock: socket.socket, wait_readable: WaitReadable | None = None) -> None:
         """``wait_readable`` saves a system call where nothing is there yet; TLS cannot use it, as it buffers itself."""
         self._sock = sock
+        # Around TLS: what is on the wire counts, whatever it decrypts to. gevent keeps the plain socket under `_sock`.
+        below = getattr(sock, "_sock", None)
+        self._peek: Callable[[int, int], bytes] = partial(socket.socket.recv, sock) if below is None else below.recv
         self._head_sent = False
         self._uploading: Uploading | None = None
         self.uses = 0
@@ -151,16 +156,12 @@ class Connection:
 
     def quiet(self) -> bool:
         """Whether nothing waits to be read: no stray octet, no end of the stream. Does not wait."""
-        self._sock.settimeout(0.0)
         try:
-            # Around TLS: what is on the wire counts, whatever it decrypts to.
-            socket.socket.recv(self._sock, 1, socket.MSG_PEEK)
+            self._peek(1, _PEEK)
         except BlockingIOError:
             return True
         except OSError:
             return False
-        finally:
-            self._sock.settimeout(None)
         return False
 
     def close(self) -> None:
