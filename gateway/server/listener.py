@@ -67,7 +67,7 @@ class Listener:
             "SERVER_NAME": name[0] if isinstance(name, tuple) else "localhost",
             "SERVER_PORT": str(name[1]) if isinstance(name, tuple) else "",
         }
-        self._server = StreamServer(self.sock, handle=self._handle)
+        self._server = StreamServer(self.sock, handle=self._handle, spawn=_spawned)
         # One accept at a time lets several workers share the load (as gunicorn's own worker does).
         self._server.max_accept = 1 if self.cfg.workers > 1 else 100
 
@@ -161,6 +161,7 @@ class Listener:
             if sock is not None:
                 self._serve(Connection(self, sock, peer), taken >= most)
         finally:
+            client.close()  # Whatever came first; a second close does nothing.
             self._taken -= 1
             self.door.leave(ticket)
 
@@ -202,6 +203,14 @@ class Listener:
             _log.info("TLS handshake failed: %s", type(error).__name__)
             client.close()
             return None
+
+
+def _spawned(_: object, handle: Callable[[Any, Any], None], __: object, accepted: tuple[Any, Any]) -> Any:
+    """Run ``handle`` in a greenlet of its own, without what gevent would put around it and keep for each connection.
+
+    Nobody joins or links it; and it closes its socket itself.
+    """
+    return gevent.spawn_raw(handle, *accepted)
 
 
 def _address(peer: Any) -> str:
