@@ -168,6 +168,18 @@ class DataApp(flask.Flask):
         """Return the context of one request, with nothing looked up for it."""
         return LeanRequestContext(self, environ)
 
-    def full_dispatch_request(self) -> flask.Response:
-        """Call the view. What Flask does around it is for hooks and error handlers, of which there are none."""
-        return self._gate().relay()
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Call the view in its context. What Flask does around it is for hooks, handlers and debuggers: there are none.
+
+        One frame instead of three: what lies below everything an exchange does should be flat: see docs/performance.md.
+        """
+        context = LeanRequestContext(self, environ)
+        context.push()
+        try:
+            try:
+                response = self._gate().relay()
+            except Exception as error:
+                response = self.handle_exception(error)  # a 500 of Flask's own
+            return response(environ, start_response)
+        finally:
+            context.pop()

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from gevent.hub import get_hub
@@ -67,7 +67,7 @@ class Listener:
             "SERVER_NAME": name[0] if isinstance(name, tuple) else "localhost",
             "SERVER_PORT": str(name[1]) if isinstance(name, tuple) else "",
         }
-        self._server = StreamServer(self.sock, handle=self._handle, spawn=_spawned)
+        self._server = StreamServer(self.sock, handle=self._handle, spawn=cast(Any, _spawned))
         # One accept at a time lets several workers share the load (as gunicorn's own worker does).
         self._server.max_accept = 1 if self.cfg.workers > 1 else 100
 
@@ -138,32 +138,45 @@ class Listener:
         return environ
 
     def _handle(self, client: Any, peer: Any) -> None:
-        taken, most = self._taken, self.manner.max_connections
-        if taken >= most + _REFUSING_PLACES:
+        overloaded = self._taken >= self.manner.max_connections
+        if self._taken >= self.manner.max_connections + _REFUSING_PLACES:
             client.close()
             return
         self._taken += 1
         ticket = ""
         try:
-            if isinstance(peer, tuple):
-                _tune(client)
-            entry = self.manner.entry
-            refusal, peer = self._source(client, peer, entry)
-            if refusal is None:
-                entered = self.door.enter(_address(peer), entry)
-                ticket, refusal = (entered, None) if isinstance(entered, str) else ("", entered)
-            if refusal is not None:
-                client.close()
-                self.refused(refusal, secrets.token_hex(16), _address(peer))
-                return
-            tls = self.manner.tls
-            sock = client if tls is None else self._secured(client, tls)
-            if sock is not None:
-                self._serve(Connection(self, sock, peer), taken >= most)
+            # What is decided once has frames of its own, which are gone while the connection is served.
+            entered, peer = self._entered(client, peer)
+            if entered is not None:
+                ticket = entered
+                connection = self._connection(client, peer)
+                if connection is not None:
+                    self._serve(connection, overloaded)
         finally:
             client.close()  # Whatever came first; a second close does nothing.
             self._taken -= 1
             self.door.leave(ticket)
+
+    def _entered(self, client: Any, peer: Any) -> tuple[str | None, Any]:
+        """Return the door's ticket and who comes; None for who may not come, which is recorded."""
+        if isinstance(peer, tuple):
+            _tune(client)
+        entry = self.manner.entry
+        refusal, peer = self._source(client, peer, entry)
+        if refusal is None:
+            entered = self.door.enter(_address(peer), entry)
+            if isinstance(entered, str):
+                return entered, peer
+            refusal = entered
+        client.close()
+        self.refused(refusal, secrets.token_hex(16), _address(peer))
+        return None, peer
+
+    def _connection(self, client: Any, peer: Any) -> Connection | None:
+        """Return the connection to serve; None where TLS failed."""
+        tls = self.manner.tls
+        sock = client if tls is None else self._secured(client, tls)
+        return None if sock is None else Connection(self, sock, peer)
 
     def _source(self, client: Any, peer: Any, entry: Entry) -> tuple[Failure | None, Any]:
         """Return who connected, as a PROXY header tells it where there is one, and why it may not come."""
@@ -205,11 +218,12 @@ class Listener:
             return None
 
 
-def _spawned(_: object, handle: Callable[[Any, Any], None], __: object, accepted: tuple[Any, Any]) -> Any:
-    """Run ``handle`` in a greenlet of its own, without what gevent would put around it and keep for each connection.
+def _spawned(_: Callable[..., object], *call: Any) -> Any:
+    """Run a connection in a greenlet of its own, without what gevent would put around it and keep for each.
 
     Nobody joins or links it; and it closes its socket itself.
     """
+    handle, _close, accepted = call
     return gevent.spawn_raw(handle, *accepted)
 
 
