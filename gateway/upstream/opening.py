@@ -13,6 +13,7 @@ from gateway.exchange.message import Reply, Source
 from gateway.exchange.route import Upstream
 from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
+from gateway.upstream.chunks import Body
 from gateway.upstream.connection import Sending, WaitReadable
 from gateway.upstream.dialing import tls_context
 from gateway.upstream.pool import Pool
@@ -81,7 +82,10 @@ class Opener:
             request.sent()
         assert isinstance(response, StreamedResponse)
         attempt.status = response.head.status
-        return Reply(response.head, ReplyChunks(response), Source.UPSTREAM, response.length)
+        raw = response.raw
+        # The body alone: what asked for it is not kept for as long as the answer lasts.
+        chunks = raw if isinstance(raw, Body) else ReplyChunks(response)
+        return Reply(response.head, chunks, Source.UPSTREAM, response.length)
 
     def idle(self) -> dict[Endpoint, int]:
         """Return how many connections to each endpoint are kept for later."""
@@ -97,7 +101,7 @@ class Opener:
 
 
 class ReplyChunks:
-    """The body of a response as the spine knows bodies: `Chunks`."""
+    """The body of a response that is not our own pool's, as the spine knows bodies: `Chunks`."""
 
     __slots__ = ("_response",)
 
