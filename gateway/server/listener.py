@@ -24,6 +24,12 @@ _REFUSING_PLACES = 256
 _MOST_UNSENT_BYTES = 128 * 1024
 """What the kernel keeps for a client beyond what is on its way."""
 
+_KEYS: dict[str, str] = {}
+"""The names of WSGI's variables by those of fields, so that each is kept once and not by every open stream."""
+_MOST_KEYS = 1024
+"""Of them; clients may think of any number of names."""
+_NO_HEADERS: list[tuple[str, str]] = []
+
 _log = logging.getLogger("gateway.server")
 
 
@@ -133,8 +139,9 @@ class Listener:
             "gateway.request": request,
         }
         for name, value in request.headers:
-            key = "HTTP_" + name.replace("-", "_")
+            key = _KEYS.get(name) or _key(name)
             environ[key] = f"{environ[key]},{value}" if key in environ else value
+        request.headers = _NO_HEADERS  # They live on in the environment, and in the request's field lines.
         return environ
 
     def _handle(self, client: Any, peer: Any) -> None:
@@ -216,6 +223,13 @@ class Listener:
             _log.info("TLS handshake failed: %s", type(error).__name__)
             client.close()
             return None
+
+
+def _key(name: str) -> str:
+    key = "HTTP_" + name.replace("-", "_")
+    if len(_KEYS) < _MOST_KEYS:
+        _KEYS[name] = key
+    return key
 
 
 def _spawned(_: Callable[..., object], *call: Any) -> Any:
