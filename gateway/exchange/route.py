@@ -319,6 +319,11 @@ class Route:
     tracing: TraceRule | None = None
     """How its exchanges come by their trace; None where nothing is traced."""
 
+    @property
+    def looks_into_bodies(self) -> bool:
+        """Whether what an answer costs may grow with its octets: they are watched, compressed or converted."""
+        return self.stream.format is not None or bool(self.compression.codings) or bool(self.convert.to)
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayPlan:

@@ -8,7 +8,9 @@ and it switches straight to who waits, because what gevent puts between the two 
 import socket
 from typing import Any, cast
 
-import gevent
+import greenlet
+
+_switch = greenlet.greenlet.switch
 
 
 def wait_readable(sock: socket.socket) -> None:
@@ -19,8 +21,8 @@ def wait_readable(sock: socket.socket) -> None:
         cooperative._wait(watcher)  # It is closed, or somebody else waits: gevent says so.
         return
     # gevent looks for the greenlet behind this very callback when the socket is closed under it.
-    watcher.start(gevent.getcurrent().switch)
+    watcher.start(greenlet.getcurrent().switch)
     try:
-        cooperative.hub.switch()
+        _switch(cooperative.hub)
     finally:
         watcher.stop()

@@ -20,6 +20,7 @@ from gateway.exchange.failure import (
     FailureError,
 )
 from gateway.relay.interrupts import Interrupts
+from gateway.relay.late import Late, Limit
 from gateway.relay.rate_watch import RateWatch
 
 _REPLAY_PIECE_BYTES = 64 * 1024
@@ -196,37 +197,27 @@ class ClientUpload:
             if not self._answered():
                 raise FailureError(Failure(UPLOAD_TIMEOUT, f"no octet for {self._timeout_seconds():g} s"))
         seconds = self._timeout_seconds()
-        timer = gevent.Timeout(seconds) if seconds is not None else None
+        limit = Limit(seconds)
         try:
-            if timer is not None:
-                timer.start()
             return next(pieces, None)
-        except gevent.Timeout as expired:
-            if expired is not timer:
-                raise
+        except Late:
             raise FailureError(Failure(UPLOAD_TIMEOUT, f"no whole piece for {seconds:g} s")) from None
         finally:
-            if timer is not None:
-                timer.close()
+            limit.stop()
 
     def _send(self, write: Callable[[bytes], None], piece: bytes) -> bool:
         seconds = self._timeout_seconds()
-        timer = gevent.Timeout(seconds) if seconds is not None else None
+        limit = Limit(seconds)
         try:
-            if timer is not None:
-                timer.start()
             write(piece)
-        except gevent.Timeout as expired:
-            if expired is not timer:
-                raise
+        except Late:
             if not self._answered():
                 raise FailureError(Failure(SEND_TIMEOUT, f"no octet taken for {seconds:g} s")) from None
             return False
         except (OSError, FailureError):
             return False
         finally:
-            if timer is not None:
-                timer.close()
+            limit.stop()
         return True
 
     def _timeout_seconds(self) -> float | None:

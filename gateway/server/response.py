@@ -136,7 +136,18 @@ class ClientResponse:
         octets = len(piece)
         if self._chunked and self.head_sent and 0 < octets <= _JOINED_BYTES:  # An event, nearly always.
             self.written_bytes += octets
-            self._send(b"%x\r\n%b\r\n" % (octets, piece))
+            framed = b"%x\r\n%b\r\n" % (octets, piece)
+            if not self._plain or self._left:
+                self._send(framed)
+                return
+            self._busy = True
+            try:
+                sent = self._sock._sock.send(framed)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(framed):
+                self._send_rest(framed, sent)
+            self._busy = False
             return
         head, self._head = self._head, b""
         if not self.head_sent:
@@ -254,17 +265,15 @@ class ClientResponse:
         self._busy = True
         if self._left:
             self._catch_up()
-        sock = self._sock
-        try:
-            # Nearly always there is room: what waits for it is not asked at first.
-            sent = sock._sock.send(octets) if self._plain else sock.send(octets)
-        except BlockingIOError:
-            sent = sock.send(octets)
+        sent = self._sock.send(octets)
         if sent < len(octets):
-            left = memoryview(octets)[sent:]
-            while left:
-                left = left[sock.send(left) :]
+            self._send_rest(octets, sent)
         self._busy = False
+
+    def _send_rest(self, octets: bytes, sent: int) -> None:
+        left = memoryview(octets)[sent:]
+        while left:
+            left = left[self._sock.send(left) :]
 
     def _send_together(self, parts: list[bytes]) -> None:
         """Send ``parts`` as `_send` does, in one call and without joining them."""

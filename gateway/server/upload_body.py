@@ -1,9 +1,10 @@
 """The body of a request, read as it arrives."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
-from gevent.socket import wait_read
+from gevent.socket import wait
 from gunicorn.http.errors import NoMoreData
 
 from gateway.exchange.chunked import ChunkedDecoder
@@ -11,6 +12,9 @@ from gateway.exchange.failure import BAD_REQUEST, UPLOAD_CUT, Failure, FailureEr
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PIECE_BYTES = 64 * 1024
+_LARGE_PIECE_BYTES = 512 * 1024
+"""What is read at once while it comes faster than it is read."""
+_GROWTH = 4
 
 
 class UploadBody:
@@ -34,6 +38,11 @@ class UploadBody:
         self._complete = self.done
         """Whether its last octet was received, though perhaps not handed on."""
         self._unreader = unreader
+        self._most = _PIECE_BYTES
+        self._full = False
+        """Whether the last read got all that it asked for, so that there is probably more."""
+        self._ahead = b""
+        """What `wait` found and read."""
 
     def at_hand(self) -> bool:
         """Whether all of the body that was not handed on yet was received already."""
@@ -47,11 +56,17 @@ class UploadBody:
     def wait(self, seconds: float | None) -> bool:
         """Wait until octets can be read; False when ``seconds`` passed first."""
         sock = self._unreader.sock
-        if self._complete or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
+        if self._complete or self._ahead or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
             return True
         try:
+            if self._full and not hasattr(sock, "_sslobj"):
+                # Asking whether there is more costs as much as reading it. gevent's plain socket does not wait.
+                self._full = False
+                with suppress(BlockingIOError):
+                    self._ahead = sock._sock.recv(self._asked())
+                    return True
             self.send_continue()
-            wait_read(sock.fileno(), timeout=seconds)
+            wait(sock._read_event, timeout=seconds)
         except TimeoutError:
             return False
         except OSError:
@@ -59,7 +74,7 @@ class UploadBody:
         return True
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the body as it arrives, in pieces of up to 64 KiB.
+        """Yield the body as it arrives, in pieces of up to 512 KiB.
 
         A second call goes on behind the last piece, so that whoever read may be stopped, even within a wait.
         Raises ``FailureError`` with UPLOAD_CUT where the client stops early and BAD_REQUEST where its framing breaks.
@@ -78,7 +93,7 @@ class UploadBody:
 
     def _known_length(self) -> Iterator[bytes]:
         while self._left:
-            piece = self._unreader.read(None, read_ahead=min(self._left, _PIECE_BYTES))
+            piece = self._read()
             if not piece:
                 raise NoMoreData()
             if len(piece) > self._left:
@@ -91,7 +106,7 @@ class UploadBody:
     def _chunked(self) -> Iterator[bytes]:
         decoder = self._decoder = self._decoder or ChunkedDecoder()
         while not decoder.over:
-            data = self._unreader.read(None, read_ahead=_PIECE_BYTES)
+            data = self._read()
             if not data:
                 raise NoMoreData()
             piece = decoder.feed(data)
@@ -102,6 +117,23 @@ class UploadBody:
             self.failed = True
             raise FailureError(Failure(BAD_REQUEST, decoder.broken))
         self._unreader.unread(decoder.rest)
+
+    def _asked(self) -> int:
+        """Return how much to read at once: no octet behind a body whose length is known."""
+        return self._most if self.length is None else min(self._left, self._most)
+
+    def _read(self) -> bytes:
+        """Return what comes next, ``b""`` at the end of the connection."""
+        asked = self._asked()
+        data, self._ahead = self._ahead, b""
+        if not data:
+            data = self._unreader.read(None, read_ahead=asked)
+        self._full = len(data) >= asked
+        if self._full:
+            self._most = min(self._most * _GROWTH, _LARGE_PIECE_BYTES)
+        elif len(data) * _GROWTH < self._most:
+            self._most = _PIECE_BYTES
+        return data
 
     def send_continue(self) -> None:
         """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1); once."""

@@ -15,6 +15,7 @@ import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
 from gateway.exchange.failure import DRAINED, Failure
+from gateway.server.freed_memory import keep_freed_memory
 from gateway.server.listener import Listener
 
 _LAST_WORDS_SECONDS = 2.0
@@ -37,6 +38,7 @@ class GatewayWorker(GeventWorker):
         listeners: list[Listener] = service.listeners(self)
         for listener in listeners:
             listener.start()
+        keep_freed_memory()
         _settle_memory()
         _log.info("worker %s is ready", self.pid)
         beat = time.monotonic()

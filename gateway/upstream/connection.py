@@ -5,7 +5,6 @@ import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import HEAD_MISSING, Failure, FailureError
@@ -53,18 +52,20 @@ class Connection:
         self.uses = 0
         self.idle_since = 0.0
         self.recv = sock.recv
-        self.wait: Callable[[], None] | None = None
-        if wait_readable is not None and not isinstance(sock, ssl.SSLSocket):
-            self.wait = partial(wait_readable, sock)
+        self.wait = None if isinstance(sock, ssl.SSLSocket) else wait_readable
 
     def __repr__(self) -> str:
         return f"<Connection fd={self._sock.fileno()} uses={self.uses}>"
 
-    @property
-    def recv_now(self) -> Callable[[int], bytes]:
-        """What reads, behind `wait` where there is one; then it raises BlockingIOError where nothing is there."""
+    def reading(self) -> tuple[Callable[[int], bytes], WaitReadable | None, socket.socket]:
+        """Return what reads and what waits for it, with the socket to give it.
+
+        Where there is nothing to wait with, reading waits. Else it raises BlockingIOError where nothing is there.
+        """
+        if self.wait is None:
+            return self.recv, None, self._sock
         # A cooperative socket keeps the plain one under `_sock`; what it adds is a wait of its own.
-        return self.recv if self.wait is None else getattr(self._sock, "_sock", self._sock).recv
+        return getattr(self._sock, "_sock", self._sock).recv, self.wait, self._sock
 
     @property
     def sent_whole(self) -> bool:
@@ -120,7 +121,7 @@ class Connection:
     def _read(self, reader: HeadReader, attempt: Attempt) -> FramedHead | None:
         try:
             if self.wait is not None:
-                self.wait()
+                self.wait(self._sock)
             data = self.recv(_HEAD_READ_OCTETS)
         except OSError as error:
             raise FailureError(translate.awaiting(error, attempt.answered)) from error

@@ -9,11 +9,11 @@ import urllib3
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import INTERNAL, Failure, FailureError
-from gateway.exchange.message import Reply, Source
+from gateway.exchange.message import Chunks, Reply, Source
 from gateway.exchange.route import Upstream
 from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
-from gateway.upstream.chunks import Body
+from gateway.upstream.chunks import BULK_READ_OCTETS, LARGE_READ_OCTETS, Body
 from gateway.upstream.connection import Sending, WaitReadable
 from gateway.upstream.dialing import tls_context
 from gateway.upstream.pool import Pool
@@ -82,9 +82,10 @@ class Opener:
             request.sent()
         assert isinstance(response, StreamedResponse)
         attempt.status = response.head.status
-        raw = response.raw
-        # The body alone: what asked for it is not kept for as long as the answer lasts.
-        chunks = raw if isinstance(raw, Body) else ReplyChunks(response)
+        looked_into = exchange.route is None or exchange.route.looks_into_bodies
+        most = LARGE_READ_OCTETS if looked_into else BULK_READ_OCTETS
+        body = response.raw
+        chunks: Chunks = ReplyChunks(body, most) if isinstance(body, Body) else response
         return Reply(response.head, chunks, Source.UPSTREAM, response.length)
 
     def idle(self) -> dict[Endpoint, int]:
@@ -101,21 +102,25 @@ class Opener:
 
 
 class ReplyChunks:
-    """The body of a response that is not our own pool's, as the spine knows bodies: `Chunks`."""
+    """The body of a response as the spine knows bodies: `Chunks`. The response itself is not kept: it holds all that
+    was asked, for as long as the answer lasts.
+    """
 
-    __slots__ = ("_response",)
+    __slots__ = ("_body", "_most")
 
-    def __init__(self, response: StreamedResponse) -> None:
-        self._response = response
+    def __init__(self, body: Body, most: int) -> None:
+        """``most`` octets are read at once."""
+        self._body = body
+        self._most = most
 
     def __iter__(self) -> Iterator[bytes]:
-        """Iterate over the response's ``iter_content``; nothing is added to a chunk's way."""
-        return self._response.iter_content()
+        """Iterate over the body; nothing is added to a chunk's way."""
+        return self._body.chunks(self._most)
 
     def ready(self) -> bool:
         """Whether the first chunk, or the end, came along with the head."""
-        return self._response.ready()
+        return self._body.ready()
 
     def close(self) -> None:
         """Give up what is left of the body. Harmless at any time."""
-        self._response.close()
+        self._body.close()

@@ -19,7 +19,7 @@ from gateway.exchange.failure import FailureError
 from gateway.exchange.message import Fields, ReplyHead
 from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
-from gateway.upstream.chunks import Body
+from gateway.upstream.chunks import LARGE_READ_OCTETS, SMALL_READ_OCTETS, Body
 from gateway.upstream.connection import Sending
 from gateway.upstream.pool import FieldLines, Pool
 
@@ -88,11 +88,14 @@ class StreamedResponse(requests.Response):
         return int(value) if value is not None and value.isdecimal() else None
 
     def iter_content(self, chunk_size: int | None = None, decode_unicode: bool = False) -> Iterator[bytes]:
-        """Return an iterator over the body's chunks as they arrive; the arguments change nothing.
+        """Return an iterator over the body's chunks as they arrive, small ones and large ones.
 
+        ``chunk_size`` is what is read at once where the upstream is faster than who iterates; nothing waits for it.
         Raises ``FailureError`` where the body does not come whole, after handing over every octet before that.
         """
-        return iter(self.raw) if isinstance(self.raw, Body) else _read_library_body(self.raw)
+        if isinstance(self.raw, Body):
+            return self.raw.chunks(max(chunk_size or LARGE_READ_OCTETS, SMALL_READ_OCTETS))
+        return _read_library_body(self.raw)
 
     def ready(self) -> bool:
         """Whether the first chunk, or the end, came along with the head."""

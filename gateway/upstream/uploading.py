@@ -1,12 +1,16 @@
 """One request body on its way into one connection: framing, and what is known when it stops."""
 
 import socket
+import ssl
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import INTERNAL, Failure, FailureError
 from gateway.exchange.message import Upload
 from gateway.upstream import translate
 from gateway.upstream.watch import Watch
+
+_JOINED_OCTETS = 16 * 1024
+"""Up to here a piece is copied together with its framing, which is cheaper than three buffers for one call."""
 
 
 class Uploading:
@@ -47,13 +51,15 @@ class Uploading:
         if self.failure is not None:
             raise FailureError(self.failure)
         if self._left is None:
-            framed = b"%x\r\n%b\r\n" % (len(piece), piece)
-        else:
-            framed = piece
-            self._left -= len(piece)
-            if self._left < 0:
-                raise FailureError(Failure(INTERNAL, "the request's body is longer than its Content-Length"))
-        self._send(framed)
+            if len(piece) <= _JOINED_OCTETS or isinstance(self._sock, ssl.SSLSocket):
+                self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
+            else:
+                self._send(b"%x\r\n" % len(piece), piece, b"\r\n")
+            return
+        self._left -= len(piece)
+        if self._left < 0:
+            raise FailureError(Failure(INTERNAL, "the request's body is longer than its Content-Length"))
+        self._send(piece)
 
     def finish(self) -> None:
         """The body came whole: end its framing. Raises ``FailureError`` where that is not so."""
@@ -64,9 +70,15 @@ class Uploading:
         self.whole = True
         self._nothing_more()
 
-    def _send(self, framed: bytes) -> None:
+    def _send(self, *parts: bytes) -> None:
         try:
-            self._sock.sendall(framed)
+            left: list[bytes | memoryview] = [*parts]
+            while left:
+                sent = self._sock.send(left[0]) if len(left) == 1 else self._sock.sendmsg(left)
+                while left and sent >= len(left[0]):
+                    sent -= len(left.pop(0))
+                if sent:
+                    left[0] = memoryview(left[0])[sent:]
         except OSError as error:
             self.failure = translate.sending(error)
             self._nothing_more()

@@ -321,7 +321,7 @@ def test_wait_is_used_after_reads_that_took_everything(line: Callable[..., Line]
     """A read in vain is saved where it would nearly always be one (F21)."""
     one = line(LENGTH)
     waits: list[int] = []
-    one.connection.wait = lambda: waits.append(1)
+    one.connection.wait = lambda sock: waits.append(1)
     arriving = iter(one.body)
     for piece in (b"hello", b"world"):
         one.theirs.sendall(piece)
