@@ -20,8 +20,6 @@ _GROWTH = 4
 class UploadBody:
     """The body of a request: octets as they arrive, counted against what was announced."""
 
-    __slots__ = ("_complete", "_decoder", "_left", "_unreader", "done", "failed", "length", "wants_continue")
-
     def __init__(self, unreader: Any, length: int | None, wants_continue: bool = False) -> None:
         """``wants_continue``: whether the client waits to be told that it may send it."""
         # It knows nothing of its request, which has it: a ring of the two would outlive every exchange.

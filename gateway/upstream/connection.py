@@ -5,6 +5,7 @@ import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import HEAD_MISSING, Failure, FailureError
