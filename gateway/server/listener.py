@@ -150,19 +150,29 @@ class Listener:
             client.close()
             return
         self._taken += 1
-        ticket = ""
+        ticket = connection = None
         try:
             # What is decided once has frames of its own, which are gone while the connection is served.
-            entered, peer = self._entered(client, peer)
-            if entered is not None:
-                ticket = entered
+            ticket, peer = self._entered(client, peer)
+            if ticket is not None:
                 connection = self._connection(client, peer)
                 if connection is not None:
-                    self._serve(connection, overloaded)
+                    self._open.add(connection)
+                    connection.serve(overloaded)
+        except Exception:
+            _log.exception("a connection ended by a defect")
+        finally:
+            self._left(client, connection, ticket)
+
+    def _left(self, client: Any, connection: Connection | None, ticket: str | None) -> None:
+        try:
+            if connection is not None:
+                self._open.discard(connection)
+                connection.close()
         finally:
             client.close()  # Whatever came first; a second close does nothing.
             self._taken -= 1
-            self.door.leave(ticket)
+            self.door.leave(ticket or "")
 
     def _entered(self, client: Any, peer: Any) -> tuple[str | None, Any]:
         """Return the door's ticket and who comes; None for who may not come, which is recorded."""
@@ -203,16 +213,6 @@ class Listener:
         if source is None:
             return None, peer  # The proxy itself, which is trusted, asks how we are.
         return entry.denies(source[0]), source
-
-    def _serve(self, connection: Connection, overloaded: bool) -> None:
-        self._open.add(connection)
-        try:
-            connection.serve(overloaded)
-        except Exception:
-            _log.exception("a connection ended by a defect")
-        finally:
-            self._open.discard(connection)
-            connection.close()
 
     def _secured(self, client: Any, tls: ssl.SSLContext) -> Any:
         """Return the TLS socket, or None where the handshake failed or took too long."""

@@ -97,7 +97,7 @@ def dial(
     Addresses of the own link are left out unless ``allow_link_local``: see `allowed`.
     """
     try:
-        sock = _unix(endpoint.host) if endpoint.unix else _tcp(endpoint, connect_seconds, allow_link_local)
+        sock = _unix(endpoint.host) if endpoint.unix else _tcp(_addresses(endpoint, allow_link_local), connect_seconds)
     except (OSError, UnicodeError) as error:
         raise FailureError(translate.connecting(error, str(endpoint))) from error
     if context is None:
@@ -141,13 +141,16 @@ def literal(host: str, port: int) -> Sequence[Resolved]:
     return ((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address),)
 
 
-def _tcp(endpoint: Endpoint, connect_seconds: float | None, allow_link_local: bool) -> socket.socket:
-    """Connect to the endpoint's host, to the first of its addresses that may be used and will have it."""
+def _addresses(endpoint: Endpoint, allow_link_local: bool) -> Sequence[Resolved]:
+    """Return the addresses of the endpoint's host that may be used."""
     addresses: Sequence[Resolved] = literal(endpoint.host, endpoint.port)
     if not addresses:
         addresses = socket.getaddrinfo(endpoint.host, endpoint.port, 0, socket.SOCK_STREAM)
-    if not allow_link_local:
-        addresses = allowed(addresses, str(endpoint))
+    return addresses if allow_link_local else allowed(addresses, str(endpoint))
+
+
+def _tcp(addresses: Sequence[Resolved], connect_seconds: float | None) -> socket.socket:
+    """Connect to the first of ``addresses`` that will have it."""
     if len(addresses) != 1:
         return first_connected(addresses, connect_seconds)
     family, kind, protocol, _, address = addresses[0]

@@ -57,19 +57,7 @@ class Opener:
         Raises ``FailureError`` after writing the failure into ``attempt``, with the connection closed. An exception
         that an interrupter throws into the wait passes as it is, with the connection closed, too.
         """
-        connect_seconds = exchange.route.timeouts.connect if exchange.route is not None else None
-        target, fields = attempt.target, attempt.fields or []
-        if attempt.injected is not None:
-            target, fields = attempt.injected.onto(target, fields)
-        elif attempt.credential is not None:
-            raise FailureError(Failure(INTERNAL, "a credential was not completed"))
-        request = ExactRequest(
-            exchange.request.method,
-            attempt.endpoint,
-            target,
-            fields,
-            Sending(attempt, exchange.upload, watch, connect_seconds),
-        )
+        request = _request(exchange, attempt, watch)
         try:
             response = self._adapter.send(request, stream=True, timeout=_NO_TIMEOUT)
         except FailureError as error:
@@ -82,11 +70,7 @@ class Opener:
             request.sent()
         assert isinstance(response, StreamedResponse)
         attempt.status = response.head.status
-        looked_into = exchange.route is None or exchange.route.looks_into_bodies
-        most = LARGE_READ_OCTETS if looked_into else BULK_READ_OCTETS
-        body = response.raw
-        chunks: Chunks = ReplyChunks(body, most) if isinstance(body, Body) else response
-        return Reply(response.head, chunks, Source.UPSTREAM, response.length)
+        return _reply(exchange, response)
 
     def idle(self) -> dict[Endpoint, int]:
         """Return how many connections to each endpoint are kept for later."""
@@ -99,6 +83,25 @@ class Opener:
     def close(self) -> None:
         """Drop the idle connections; those in use are closed when their exchange has ended."""
         self._adapter.close()
+
+
+def _request(exchange: Exchange, attempt: Attempt, watch: Watch) -> ExactRequest:
+    connect_seconds = exchange.route.timeouts.connect if exchange.route is not None else None
+    target, fields = attempt.target, attempt.fields or []
+    if attempt.injected is not None:
+        target, fields = attempt.injected.onto(target, fields)
+    elif attempt.credential is not None:
+        raise FailureError(Failure(INTERNAL, "a credential was not completed"))
+    sending = Sending(attempt, exchange.upload, watch, connect_seconds)
+    return ExactRequest(exchange.request.method, attempt.endpoint, target, fields, sending)
+
+
+def _reply(exchange: Exchange, response: StreamedResponse) -> Reply:
+    looked_into = exchange.route is None or exchange.route.looks_into_bodies
+    most = LARGE_READ_OCTETS if looked_into else BULK_READ_OCTETS
+    body = response.raw
+    chunks: Chunks = ReplyChunks(body, most) if isinstance(body, Body) else response
+    return Reply(response.head, chunks, Source.UPSTREAM, response.length)
 
 
 class ReplyChunks:
