@@ -1,4 +1,4 @@
-"""When garbage is looked for: often in what is new, seldom in everything, and never in everything while much is open."""
+"""When garbage is looked for: often in what is new, seldom in everything, and never in that while much is open."""
 
 import gc
 import weakref
