@@ -170,6 +170,7 @@ class Spine:
                 raise FailureError(attempt.failure)
             if exchange.upload is not None:
                 exchange.upload.settle()
+            attempt.fields = None  # They were sent; a stream may last for hours.
             return reply
 
     def rival(self, exchange: Exchange, hedge: Hedge) -> Attempt | None:

@@ -19,6 +19,8 @@ class Stream:
     ``close`` ends the exchange, whether or not iteration ever began (F3); the server calls it in every case.
     """
 
+    __slots__ = ("_body", "_exchange", "_finish", "write_seconds")
+
     def __init__(self, exchange: Exchange, body: Iterator[bytes], finish: Callable[[Exchange], None]) -> None:
         self._exchange = exchange
         self._body = body

@@ -8,7 +8,6 @@ when its context is popped.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import flask
@@ -36,7 +35,7 @@ from gateway.relay.peeking import peek
 from gateway.relay.racing import Race
 from gateway.relay.relaying import relay
 from gateway.relay.turn import Turn
-from gateway.relay.unsent import unsent_bytes
+from gateway.relay.unsent import Unsent
 from gateway.relay.upload import ClientUpload
 
 
@@ -70,10 +69,10 @@ class Gate:
         exchange = exchange_of(environ, self.forwarding, clock())
         flask.g.exchange = exchange
         exchange.peer_certificate = getattr(environ["gunicorn.socket"], "getpeercert", None)
-        exchange.unsent = partial(unsent_bytes, environ["gunicorn.socket"])
+        exchange.unsent = Unsent(environ["gunicorn.socket"])
         interrupts = Interrupts(clock)
         leaving = Leaving(exchange, interrupts, clock, environ["gateway.hang_up"])
-        finish = self._finish(interrupts, leaving)
+        finish = _Finish(self.spine, interrupts, leaving)
         try:
             exchange.at_finish(self.live.enter(exchange, interrupts))
             watch = leaving.watch = ClientWatch(environ["gunicorn.socket"], leaving.left)
@@ -93,18 +92,6 @@ class Gate:
             exchange.fail(Failure(INTERNAL, type(error).__name__))  # An Abort has its reason already, which stays.
             finish(exchange)
             raise
-
-    def _finish(self, interrupts: Interrupts, leaving: Leaving) -> Callable[[Exchange], None]:
-        def finish(exchange: Exchange) -> None:
-            try:
-                if exchange.failure is not None:
-                    leaving.read_on()
-            finally:
-                interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
-                leaving.watch = None
-                self.spine.finish(exchange)
-
-        return finish
 
     def _take_body(
         self, exchange: Exchange, environ: dict[str, Any], interrupts: Interrupts, watch: ClientWatch
@@ -151,6 +138,26 @@ class Gate:
         return self.openers[exchange.route.upstream.name].open(exchange, attempt, watch)
 
 
+class _Finish:
+    """Ends an exchange. A closure would be six times as large, and every open stream has one."""
+
+    __slots__ = ("_interrupts", "_leaving", "_spine")
+
+    def __init__(self, spine: Spine, interrupts: Interrupts, leaving: Leaving) -> None:
+        self._spine = spine
+        self._interrupts = interrupts
+        self._leaving = leaving
+
+    def __call__(self, exchange: Exchange) -> None:
+        try:
+            if exchange.failure is not None:
+                self._leaving.read_on()
+        finally:
+            self._interrupts.disarm()  # Law 5: nothing is thrown while things are given back.
+            self._leaving.watch = None
+            self._spine.finish(exchange)
+
+
 class DataApp(flask.Flask):
     """The Flask application of the data listener: one view, and nothing of Flask's before or behind it.
 
@@ -168,6 +175,18 @@ class DataApp(flask.Flask):
         """Return the context of one request, with nothing looked up for it."""
         return LeanRequestContext(self, environ)
 
-    def full_dispatch_request(self) -> flask.Response:
-        """Call the view. What Flask does around it is for hooks and error handlers, of which there are none."""
-        return self._gate().relay()
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Call the view in its context. What Flask does around it is for hooks, handlers and debuggers: there are none.
+
+        One frame instead of three: what lies below everything an exchange does should be flat: see docs/performance.md.
+        """
+        context = LeanRequestContext(self, environ)
+        context.push()
+        try:
+            try:
+                response = self._gate().relay()
+            except Exception as error:
+                response = self.handle_exception(error)  # a 500 of Flask's own
+            return response(environ, start_response)
+        finally:
+            context.pop()

@@ -31,7 +31,9 @@ class Attempt:
     target: str = ""
     """Path and query to send, octet for octet."""
     fields: Fields | None = None
-    """Field lines to send, in order, framing fields excluded: the transport adds exactly one framing."""
+    """Field lines to send, in order, framing fields excluded: the transport adds exactly one framing.
+
+    None again once its reply is taken."""
     credential: Credential | None = None
     """What proves who asks, where it is not complete before the attempt is opened."""
     injected: Injected | None = None

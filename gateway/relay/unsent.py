@@ -23,3 +23,15 @@ def unsent_bytes(sock: HasDescriptor) -> int:
     except OSError:
         return 0
     return max(waiting[0], 0)
+
+
+class Unsent:
+    """Tells `unsent_bytes` of one socket whenever it is called."""
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sock: HasDescriptor) -> None:
+        self._sock = sock
+
+    def __call__(self) -> int:
+        return unsent_bytes(self._sock)

@@ -61,6 +61,8 @@ class Service(Protocol):
 class Connection:
     """Serves the requests of one client connection until one side ends it."""
 
+    __slots__ = ("_goodbye", "_greenlet", "_hung_up", "_idle", "_linger", "_new", "_peer", "_service", "_sock")
+
     def __init__(self, service: Service, sock: Any, peer: Any) -> None:
         self._service = service
         self._sock = sock

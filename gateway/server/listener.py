@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from gevent.hub import get_hub
@@ -23,6 +23,12 @@ _REFUSING_PLACES = 256
 
 _MOST_UNSENT_BYTES = 128 * 1024
 """What the kernel keeps for a client beyond what is on its way."""
+
+_KEYS: dict[str, str] = {}
+"""The names of WSGI's variables by those of fields, so that each is kept once and not by every open stream."""
+_MOST_KEYS = 1024
+"""Of them; clients may think of any number of names."""
+_NO_HEADERS: list[tuple[str, str]] = []
 
 _log = logging.getLogger("gateway.server")
 
@@ -67,7 +73,7 @@ class Listener:
             "SERVER_NAME": name[0] if isinstance(name, tuple) else "localhost",
             "SERVER_PORT": str(name[1]) if isinstance(name, tuple) else "",
         }
-        self._server = StreamServer(self.sock, handle=self._handle)
+        self._server = StreamServer(self.sock, handle=self._handle, spawn=cast(Any, _spawned))
         # One accept at a time lets several workers share the load (as gunicorn's own worker does).
         self._server.max_accept = 1 if self.cfg.workers > 1 else 100
 
@@ -133,36 +139,61 @@ class Listener:
             "gateway.request": request,
         }
         for name, value in request.headers:
-            key = "HTTP_" + name.replace("-", "_")
+            key = _KEYS.get(name) or _key(name)
             environ[key] = f"{environ[key]},{value}" if key in environ else value
+        request.headers = _NO_HEADERS  # They live on in the environment, and in the request's field lines.
         return environ
 
     def _handle(self, client: Any, peer: Any) -> None:
-        taken, most = self._taken, self.manner.max_connections
-        if taken >= most + _REFUSING_PLACES:
+        overloaded = self._taken >= self.manner.max_connections
+        if self._taken >= self.manner.max_connections + _REFUSING_PLACES:
             client.close()
             return
         self._taken += 1
-        ticket = ""
+        ticket = connection = None
         try:
-            if isinstance(peer, tuple):
-                _tune(client)
-            entry = self.manner.entry
-            refusal, peer = self._source(client, peer, entry)
-            if refusal is None:
-                entered = self.door.enter(_address(peer), entry)
-                ticket, refusal = (entered, None) if isinstance(entered, str) else ("", entered)
-            if refusal is not None:
-                client.close()
-                self.refused(refusal, secrets.token_hex(16), _address(peer))
-                return
-            tls = self.manner.tls
-            sock = client if tls is None else self._secured(client, tls)
-            if sock is not None:
-                self._serve(Connection(self, sock, peer), taken >= most)
+            # What is decided once has frames of its own, which are gone while the connection is served.
+            ticket, peer = self._entered(client, peer)
+            if ticket is not None:
+                connection = self._connection(client, peer)
+                if connection is not None:
+                    self._open.add(connection)
+                    connection.serve(overloaded)
+        except Exception:
+            _log.exception("a connection ended by a defect")
         finally:
+            self._left(client, connection, ticket)
+
+    def _left(self, client: Any, connection: Connection | None, ticket: str | None) -> None:
+        try:
+            if connection is not None:
+                self._open.discard(connection)
+                connection.close()
+        finally:
+            client.close()  # Whatever came first; a second close does nothing.
             self._taken -= 1
-            self.door.leave(ticket)
+            self.door.leave(ticket or "")
+
+    def _entered(self, client: Any, peer: Any) -> tuple[str | None, Any]:
+        """Return the door's ticket and who comes; None for who may not come, which is recorded."""
+        if isinstance(peer, tuple):
+            _tune(client)
+        entry = self.manner.entry
+        refusal, peer = self._source(client, peer, entry)
+        if refusal is None:
+            entered = self.door.enter(_address(peer), entry)
+            if isinstance(entered, str):
+                return entered, peer
+            refusal = entered
+        client.close()
+        self.refused(refusal, secrets.token_hex(16), _address(peer))
+        return None, peer
+
+    def _connection(self, client: Any, peer: Any) -> Connection | None:
+        """Return the connection to serve; None where TLS failed."""
+        tls = self.manner.tls
+        sock = client if tls is None else self._secured(client, tls)
+        return None if sock is None else Connection(self, sock, peer)
 
     def _source(self, client: Any, peer: Any, entry: Entry) -> tuple[Failure | None, Any]:
         """Return who connected, as a PROXY header tells it where there is one, and why it may not come."""
@@ -183,16 +214,6 @@ class Listener:
             return None, peer  # The proxy itself, which is trusted, asks how we are.
         return entry.denies(source[0]), source
 
-    def _serve(self, connection: Connection, overloaded: bool) -> None:
-        self._open.add(connection)
-        try:
-            connection.serve(overloaded)
-        except Exception:
-            _log.exception("a connection ended by a defect")
-        finally:
-            self._open.discard(connection)
-            connection.close()
-
     def _secured(self, client: Any, tls: ssl.SSLContext) -> Any:
         """Return the TLS socket, or None where the handshake failed or took too long."""
         try:
@@ -202,6 +223,22 @@ class Listener:
             _log.info("TLS handshake failed: %s", type(error).__name__)
             client.close()
             return None
+
+
+def _key(name: str) -> str:
+    key = "HTTP_" + name.replace("-", "_")
+    if len(_KEYS) < _MOST_KEYS:
+        _KEYS[name] = key
+    return key
+
+
+def _spawned(_: Callable[..., object], *call: Any) -> Any:
+    """Run a connection in a greenlet of its own, without what gevent would put around it and keep for each.
+
+    Nobody joins or links it; and it closes its socket itself.
+    """
+    handle, _close, accepted = call
+    return gevent.spawn_raw(handle, *accepted)
 
 
 def _address(peer: Any) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from gunicorn.http.body import LengthReader
@@ -280,7 +279,8 @@ class ExactParser(RequestParser):
     def __init__(self, cfg: Any, sock: Any, peer: Any, limits: "Limits", scheme: str) -> None:
         super().__init__(cfg, sock, peer)
         self.mesg: ExactRequest | None = None
-        self.mesg_class = partial(ExactRequest, limits=limits, scheme=scheme)
+        self._limits = limits
+        self._scheme = scheme
 
     def __next__(self) -> ExactRequest:
         """Read the next request's head. Raises StopIteration where none can follow, and what gunicorn's parser does."""
@@ -288,8 +288,10 @@ class ExactParser(RequestParser):
         if last is not None and (last.should_close() or not last.body.done):
             raise StopIteration
         self.req_count += 1
-        self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count)
-        return self.mesg
+        self.mesg = request = ExactRequest(
+            self.cfg, self.unreader, self.source_addr, self.req_count, limits=self._limits, scheme=self._scheme
+        )
+        return request
 
     def has_buffered(self) -> bool:
         """Whether octets of a next request were received already.

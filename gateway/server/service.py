@@ -92,7 +92,9 @@ class Service:
         context, admin_context = _tls(self._settings.server.tls), _tls(self._settings.admin.tls)
         data_count = len(self._settings.server.listen)
         data, admin = worker.sockets[:data_count], worker.sockets[data_count:]
-        served: list[tuple[Any, Any, list[Listener]]] = [(sock, applications.data, self._data) for sock in data]
+        served: list[tuple[Any, Any, list[Listener]]] = [
+            (sock, applications.data.wsgi_app, self._data) for sock in data
+        ]
         served += [(sock, applications.admin, self._admin) for sock in admin]
         for sock in admin:
             _keep_others_out(sock)

@@ -5,7 +5,6 @@ on its own clock: new exchanges are refused, running streams go on until `drain_
 ended by name, and only then does the process leave. The master's patience is set longer than that.
 """
 
-import gc
 import logging
 import os
 import time
@@ -16,6 +15,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from gateway.exchange.failure import DRAINED, Failure
 from gateway.server.freed_memory import keep_freed_memory
+from gateway.server.garbage import Garbage
 from gateway.server.listener import Listener
 
 _LAST_WORDS_SECONDS = 2.0
@@ -39,7 +39,8 @@ class GatewayWorker(GeventWorker):
         for listener in listeners:
             listener.start()
         keep_freed_memory()
-        _settle_memory()
+        garbage = Garbage()
+        garbage.settle()
         _log.info("worker %s is ready", self.pid)
         beat = time.monotonic()
         while self.alive:
@@ -49,6 +50,7 @@ class GatewayWorker(GeventWorker):
                 service.tell_metrics()
                 beat = time.monotonic() + 1.0
             service.look_for_news()
+            garbage.look(sum(listener.busy for listener in listeners))
             gevent.sleep(_TICK_SECONDS)
         self._drain(listeners)
 
@@ -100,9 +102,3 @@ class GatewayWorker(GeventWorker):
         """The master lost patience with a worker that did not answer (SIGABRT)."""
         _log.error("worker %s was found stuck and ends", self.pid)
         super().handle_abort(sig, frame)
-
-
-def _settle_memory() -> None:
-    """Leave what was loaded out of every later collection: looking through it again holds up all streams for 9 ms."""
-    gc.collect()
-    gc.freeze()

@@ -61,7 +61,8 @@ class ServerSettings(Model):
     """TLS for all TCP and unix listeners of `listen`. Table. Default none: plain HTTP."""
     max_connections: int = Field(default=10_000, ge=1, le=1_000_000)
     """Client connections a worker keeps open; above it new ones get 503. Number. Default 10000.
-    Each open stream needs two file descriptors: the process limit (`ulimit -n`) must allow for them."""
+    Each open stream needs two file descriptors. The gateway raises its soft limit (`ulimit -n`) to the hard one when it
+    starts, and warns where that is not enough for this number."""
     head_timeout: PositiveDuration = 30.0
     """Time for a client to send the head of a request. Duration. Default "30s".
     Long values let slow clients hold connections without asking for anything."""

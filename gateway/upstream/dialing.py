@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -96,7 +97,7 @@ def dial(
     Addresses of the own link are left out unless ``allow_link_local``: see `allowed`.
     """
     try:
-        sock = _unix(endpoint.host) if endpoint.unix else _tcp(endpoint, connect_seconds, allow_link_local)
+        sock = _unix(endpoint.host) if endpoint.unix else _tcp(_addresses(endpoint, allow_link_local), connect_seconds)
     except (OSError, UnicodeError) as error:
         raise FailureError(translate.connecting(error, str(endpoint))) from error
     if context is None:
@@ -107,6 +108,9 @@ def dial(
         raise FailureError(translate.handshaking(error, str(endpoint))) from error
 
 
+_on_own_link = lru_cache(maxsize=1024)(on_own_link)
+"""It says the same of an address each time, after some work."""
+
 Resolved = tuple[int, int, int, str, Any]
 """One of `socket.getaddrinfo`: family, type, protocol, canonical name, socket address."""
 
@@ -116,18 +120,37 @@ def allowed(addresses: Sequence[Resolved], where: str) -> Sequence[Resolved]:
 
     Raises ``FailureError`` with ADDRESS_REFUSED where none is left. ``where`` is the endpoint as it is configured.
     """
-    left = [each for each in addresses if not on_own_link(str(each[4][0]))]
+    left = [each for each in addresses if not _on_own_link(str(each[4][0]))]
     if addresses and not left:
         detail = f"{where}: its name resolves to an address of the own link, without allow_link_local"
         raise FailureError(Failure(ADDRESS_REFUSED, detail))
     return left
 
 
-def _tcp(endpoint: Endpoint, connect_seconds: float | None, allow_link_local: bool) -> socket.socket:
-    """Connect to the endpoint's host, to the first of its addresses that may be used and will have it."""
-    addresses: Sequence[Resolved] = socket.getaddrinfo(endpoint.host, endpoint.port, 0, socket.SOCK_STREAM)
-    if not allow_link_local:
-        addresses = allowed(addresses, str(endpoint))
+def literal(host: str, port: int) -> Sequence[Resolved]:
+    """Return what the resolver would for a host that is an address; nothing for a name, or an address with a zone.
+
+    The resolver is asked in another thread, at a cost, and so deep down that its frames reach into a second page of
+    memory, which the exchange's greenlet then keeps for as long as its stream is open.
+    """
+    family, address = (socket.AF_INET6, (host, port, 0, 0)) if ":" in host else (socket.AF_INET, (host, port))
+    try:
+        socket.inet_pton(family, host)
+    except OSError:
+        return ()
+    return ((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address),)
+
+
+def _addresses(endpoint: Endpoint, allow_link_local: bool) -> Sequence[Resolved]:
+    """Return the addresses of the endpoint's host that may be used."""
+    addresses: Sequence[Resolved] = literal(endpoint.host, endpoint.port)
+    if not addresses:
+        addresses = socket.getaddrinfo(endpoint.host, endpoint.port, 0, socket.SOCK_STREAM)
+    return addresses if allow_link_local else allowed(addresses, str(endpoint))
+
+
+def _tcp(addresses: Sequence[Resolved], connect_seconds: float | None) -> socket.socket:
+    """Connect to the first of ``addresses`` that will have it."""
     if len(addresses) != 1:
         return first_connected(addresses, connect_seconds)
     family, kind, protocol, _, address = addresses[0]

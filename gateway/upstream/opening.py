@@ -9,11 +9,11 @@ import urllib3
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import INTERNAL, Failure, FailureError
-from gateway.exchange.message import Reply, Source
+from gateway.exchange.message import Chunks, Reply, Source
 from gateway.exchange.route import Upstream
 from gateway.exchange.target import Endpoint
 from gateway.upstream import translate
-from gateway.upstream.chunks import BULK_READ_OCTETS, LARGE_READ_OCTETS
+from gateway.upstream.chunks import BULK_READ_OCTETS, LARGE_READ_OCTETS, Body
 from gateway.upstream.connection import Sending, WaitReadable
 from gateway.upstream.dialing import tls_context
 from gateway.upstream.pool import Pool
@@ -57,19 +57,7 @@ class Opener:
         Raises ``FailureError`` after writing the failure into ``attempt``, with the connection closed. An exception
         that an interrupter throws into the wait passes as it is, with the connection closed, too.
         """
-        connect_seconds = exchange.route.timeouts.connect if exchange.route is not None else None
-        target, fields = attempt.target, attempt.fields or []
-        if attempt.injected is not None:
-            target, fields = attempt.injected.onto(target, fields)
-        elif attempt.credential is not None:
-            raise FailureError(Failure(INTERNAL, "a credential was not completed"))
-        request = ExactRequest(
-            exchange.request.method,
-            attempt.endpoint,
-            target,
-            fields,
-            Sending(attempt, exchange.upload, watch, connect_seconds),
-        )
+        request = _request(exchange, attempt, watch)
         try:
             response = self._adapter.send(request, stream=True, timeout=_NO_TIMEOUT)
         except FailureError as error:
@@ -82,9 +70,7 @@ class Opener:
             request.sent()
         assert isinstance(response, StreamedResponse)
         attempt.status = response.head.status
-        looked_into = exchange.route is None or exchange.route.looks_into_bodies
-        most = LARGE_READ_OCTETS if looked_into else BULK_READ_OCTETS
-        return Reply(response.head, ReplyChunks(response, most), Source.UPSTREAM, response.length)
+        return _reply(exchange, response)
 
     def idle(self) -> dict[Endpoint, int]:
         """Return how many connections to each endpoint are kept for later."""
@@ -99,24 +85,45 @@ class Opener:
         self._adapter.close()
 
 
+def _request(exchange: Exchange, attempt: Attempt, watch: Watch) -> ExactRequest:
+    connect_seconds = exchange.route.timeouts.connect if exchange.route is not None else None
+    target, fields = attempt.target, attempt.fields or []
+    if attempt.injected is not None:
+        target, fields = attempt.injected.onto(target, fields)
+    elif attempt.credential is not None:
+        raise FailureError(Failure(INTERNAL, "a credential was not completed"))
+    sending = Sending(attempt, exchange.upload, watch, connect_seconds)
+    return ExactRequest(exchange.request.method, attempt.endpoint, target, fields, sending)
+
+
+def _reply(exchange: Exchange, response: StreamedResponse) -> Reply:
+    looked_into = exchange.route is None or exchange.route.looks_into_bodies
+    most = LARGE_READ_OCTETS if looked_into else BULK_READ_OCTETS
+    body = response.raw
+    chunks: Chunks = ReplyChunks(body, most) if isinstance(body, Body) else response
+    return Reply(response.head, chunks, Source.UPSTREAM, response.length)
+
+
 class ReplyChunks:
-    """The body of a response as the spine knows bodies: `Chunks`."""
+    """The body of a response as the spine knows bodies: `Chunks`. The response itself is not kept: it holds all that
+    was asked, for as long as the answer lasts.
+    """
 
-    __slots__ = ("_most", "_response")
+    __slots__ = ("_body", "_most")
 
-    def __init__(self, response: StreamedResponse, most: int) -> None:
+    def __init__(self, body: Body, most: int) -> None:
         """``most`` octets are read at once."""
-        self._response = response
+        self._body = body
         self._most = most
 
     def __iter__(self) -> Iterator[bytes]:
-        """Iterate over the response's ``iter_content``; nothing is added to a chunk's way."""
-        return self._response.iter_content(self._most)
+        """Iterate over the body; nothing is added to a chunk's way."""
+        return self._body.chunks(self._most)
 
     def ready(self) -> bool:
         """Whether the first chunk, or the end, came along with the head."""
-        return self._response.ready()
+        return self._body.ready()
 
     def close(self) -> None:
         """Give up what is left of the body. Harmless at any time."""
-        self._response.close()
+        self._body.close()

@@ -18,7 +18,7 @@ from gateway.exchange.failure import FailureError
 from gateway.exchange.route import TlsToUpstream
 from gateway.exchange.target import Endpoint, parse_endpoint
 from gateway.upstream import dialing
-from gateway.upstream.dialing import dial, tls_context
+from gateway.upstream.dialing import dial, literal, tls_context
 
 StartUpstream = Callable[..., ScriptedUpstream]
 
@@ -75,6 +75,31 @@ def test_dead_address_costs_a_moment_only(
             assert sock.gettimeout() is None
 
     assert took == pytest.approx(dead * 0.25, abs=0.15)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "::1", "fd00::1", "::ffff:10.0.0.1"])
+def test_address_is_what_the_resolver_would_make_of_it(host: str) -> None:
+    """Whoever writes an address is not asked for its meaning in another thread."""
+    resolved = socket.getaddrinfo(host, 8080, 0, socket.SOCK_STREAM)
+
+    assert [(int(each[0]), *each[1:]) for each in literal(host, 8080)] == [
+        (int(each[0]), *each[1:]) for each in resolved
+    ]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.1", "0x7f000001", "2130706433", "fe80::1%lo", "up.example", "1.2.3.4."]
+)
+def test_what_is_no_plain_address_is_left_to_the_resolver(host: str) -> None:
+    """Also old ways to write an address, which resolvers read in their own way."""
+    assert literal(host, 80) == ()
+
+
+def test_address_of_the_own_link_is_refused_without_a_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rule holds for an address as for what a name resolves to."""
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: pytest.fail("a resolver was asked"))
+
+    assert failure(Endpoint("http", "169.254.169.254", 80, authority="169.254.169.254")) == "address_refused"
 
 
 def test_unix_socket_is_dialled_by_its_path(scripted_upstream: StartUpstream, tmp_path: Path) -> None:
