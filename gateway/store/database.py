@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from gateway.delivery.courier import Away
 from gateway.store.migrations import SchemaTooNew, migrate
 
 _BUSY_SECONDS = 5.0
@@ -20,10 +21,6 @@ _SILENT_MILLISECONDS = 30_000
 """After it a server that acknowledges nothing counts as gone."""
 _SQLITE_SETUP = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA journal_size_limit = 16777216")
 _MOST_WORDS = 300
-
-
-class Away(Exception):
-    """The database cannot be used now; what it says is fit for a log."""
 
 
 class Refused(Exception):

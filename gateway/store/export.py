@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import gevent
 from sqlalchemy import Connection, CursorResult, Select, or_, select
 
-from gateway.store.database import Away, Database, translated
+from gateway.delivery.courier import Away
+from gateway.store.database import Database, translated
 from gateway.store.encoding import Encoding
 from gateway.store.filters import Filters
 from gateway.store.lane import Lane, Work

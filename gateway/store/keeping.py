@@ -68,7 +68,7 @@ class Store:
             "database": self._database.shown,
             "waiting": writer.waiting,
             "queue": self.plan.queue,
-            "written": writer.written,
+            "written": writer.delivered,
             "dropped": writer.dropped,
             "refused": writer.refused,
             "failures": writer.failures,

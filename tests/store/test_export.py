@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import event
 from support.records import END, a_record
 
+from gateway.delivery.courier import Away
 from gateway.store import keeping
-from gateway.store.database import Away, Database
+from gateway.store.database import Database
 from gateway.store.export import ReaderGone
 from gateway.store.keeping import MOST_EXPORTS, Store, TooMany
 from gateway.store.plan import StorePlan

@@ -40,7 +40,7 @@ def test_records_reach_the_database_in_their_order(tmp_path: Path) -> None:
     writer = a_writer(path, batch=10)
     for number in range(105):
         writer.put(a_record(number))
-    until(lambda: writer.written == 105)
+    until(lambda: writer.delivered == 105)
     assert ids(path) == [f"id-{number}" for number in range(105)]
     assert writer.close(1.0) == 0
 
@@ -64,10 +64,10 @@ def test_outage_keeps_the_newest_and_counts_the_rest(tmp_path: Path, caplog: pyt
         for number in range(150):
             writer.put(a_record(number))
         until(lambda: writer.failures >= 2)
-        assert (writer.waiting, writer.dropped, writer.written) == (100, 50, 0)
+        assert (writer.waiting, writer.dropped, writer.delivered) == (100, 50, 0)
         assert writer.error is not None
         (tmp_path / "later").unlink()
-        until(lambda: writer.written == 100)
+        until(lambda: writer.delivered == 100)
         until(lambda: writer.error is None)  # It is told a moment after the rows are there.
         until(lambda: "can be written again" in caplog.messages[-1])
     assert ids(path) == [f"id-{number}" for number in range(50, 150)]
@@ -96,7 +96,7 @@ def test_event_loop_goes_on_while_the_database_is_busy(tmp_path: Path) -> None:
     path = tmp_path / "exchanges.db"
     writer = a_writer(path)
     writer.put(a_record(0))
-    until(lambda: writer.written == 1)
+    until(lambda: writer.delivered == 1)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     writer.put(a_record(1))
@@ -104,8 +104,8 @@ def test_event_loop_goes_on_while_the_database_is_busy(tmp_path: Path) -> None:
     for _ in range(20):
         gevent.sleep(0.005)
         beats += 1
-    assert (beats, writer.written, writer.failures) == (20, 1, 0)
+    assert (beats, writer.delivered, writer.failures) == (20, 1, 0)
     holder.execute("COMMIT")
     holder.close()
-    until(lambda: writer.written == 2)
+    until(lambda: writer.delivered == 2)
     assert writer.close(1.0) == 0
