@@ -19,7 +19,7 @@ _TEXTS = frozenset(
     {
         "id", "route", "upstream", "endpoint", "method", "target", "outcome", "failure", "side", "detail", "principal",
         "auth", "priority", "not_retried", "hedged", "peer", "format", "flaw", "unwatched", "drained",
-        "upstream_request_id", "trace_id",
+        "upstream_request_id", "trace_id", "converted",
     }
 )  # fmt: skip
 _WHOLE = frozenset(
