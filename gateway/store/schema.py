@@ -34,7 +34,6 @@ PLAIN = tuple(name for name in Record._fields if name not in ("time", "tries"))
 """Columns that say what the member of the record says."""
 TOLD = ("time", *PLAIN, "attempts", "tries")
 """Columns that exports show, in their order."""
-MAY_BE_LEFT_OUT = frozenset({"target", "peer", "principal", "detail", "id", "upstream_request_id", "tries"})
 
 
 def _column(name: str) -> Column[Value]:

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable, Iterator
 
-import gevent
 import pytest
+from support.waiting import until
 
 from gateway.delivery.courier import Away, Courier, Wording
 
@@ -52,13 +52,6 @@ def start() -> Iterator[Callable[..., Postman]]:
     yield begin
     for each in made:
         each.close(0.0)
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait in the event loop, where the courier lives."""
-    with gevent.Timeout(10):
-        while not condition():
-            gevent.sleep(0.002)
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -2,12 +2,12 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import gevent
 import pytest
 from support.records import a_record
+from support.waiting import until
 
 from gateway.store.database import Database
 from gateway.store.plan import StorePlan
@@ -25,13 +25,6 @@ def ids(path: Path) -> list[str]:
         found = [row[0] for row in connection.execute("SELECT id FROM exchanges ORDER BY number")]
     connection.close()
     return found
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait in the event loop, where the writer lives."""
-    with gevent.Timeout(10):
-        while not condition():
-            gevent.sleep(0.005)
 
 
 def test_records_reach_the_database_in_their_order(tmp_path: Path) -> None:

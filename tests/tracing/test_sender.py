@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from support.tracing import an_ended, decoded
+from support.waiting import until
 
 from gateway.exchange.callers import Place
 from gateway.exchange.failure import CONNECT_REFUSED, Failure, FailureError
@@ -56,13 +57,6 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     yield begin
     for each in made:
         each.close(0.0)
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait in the event loop, where the sender lives."""
-    with gevent.Timeout(10):
-        while not condition():
-            gevent.sleep(0.002)
 
 
 def spans(messages: list[bytes]) -> list[str]:
