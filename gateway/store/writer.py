@@ -34,6 +34,7 @@ class Writer(Courier[Numbered]):
         self._number = 0
         self._prune_at = 0.0
         super().__init__(_WORDING, queue=plan.queue, batch=plan.batch, flush_seconds=plan.flush_seconds)
+        self._wake.set()  # At once, for the first look opens the database: what is wrong with it is told when we start.
 
     def put(self, record: Record) -> None:
         """Take a record. Never waits, never fails."""

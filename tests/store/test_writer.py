@@ -16,7 +16,7 @@ from gateway.store.writer import Writer
 
 def a_writer(path: Path, **plan: object) -> Writer:
     url = f"sqlite:///{path}"
-    made = StorePlan(url, flush_seconds=0.01, keep_seconds=None, **plan)  # type: ignore[arg-type]
+    made = StorePlan(url, **{"flush_seconds": 0.01, "keep_seconds": None, **plan})  # type: ignore[arg-type]
     return Writer(Database(url), made, lambda: 1_700_000_000.0)
 
 
@@ -25,6 +25,14 @@ def ids(path: Path) -> list[str]:
         found = [row[0] for row in connection.execute("SELECT id FROM exchanges ORDER BY number")]
     connection.close()
     return found
+
+
+def ids_or_none(path: Path) -> list[str] | None:
+    """Return the ids, or None where there is no table yet."""
+    try:
+        return ids(path)
+    except sqlite3.OperationalError:
+        return None
 
 
 def test_records_reach_the_database_in_their_order(tmp_path: Path) -> None:
@@ -36,6 +44,25 @@ def test_records_reach_the_database_in_their_order(tmp_path: Path) -> None:
     until(lambda: writer.delivered == 105)
     assert ids(path) == [f"id-{number}" for number in range(105)]
     assert writer.close(1.0) == 0
+
+
+def test_database_is_opened_before_there_is_anything_to_write(tmp_path: Path) -> None:
+    """Not after the first interval: then an export already finds the table."""
+    path = tmp_path / "exchanges.db"
+    writer = a_writer(path, flush_seconds=3600.0)
+    until(lambda: path.exists() and ids_or_none(path) == [])
+    assert writer.close(1.0) == 0
+
+
+def test_database_of_a_newer_version_is_told_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever starts the gateway sees it then, not when the first exchange has ended."""
+    path = tmp_path / "exchanges.db"
+    with Database(f"sqlite:///{path}").open() as connection, connection.begin():
+        connection.exec_driver_sql("INSERT INTO slowgate_schema (version) VALUES (99)")
+    writer = a_writer(path, flush_seconds=3600.0)
+    until(lambda: writer.error)
+    assert "the store cannot be written, records wait: SchemaTooNew: the database has schema 99" in caplog.text
+    assert writer.close(0.0) == 0
 
 
 def test_closing_writes_what_waits(tmp_path: Path) -> None:
