@@ -1,4 +1,4 @@
-"""What a model cannot see in one value about what may come in: lists, header rules and CORS that do not fit together.
+"""What a model cannot see in one value about what may come in: lists and CORS that do not fit together.
 
 Each check yields problems; an error where exchanges would go wrong, a warning where something is without effect or
 more open than it looks. Their order does not matter.
@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from gateway.config.positions import Path
 from gateway.config.problem import Problem
 from gateway.config.sources import Sources
-from gateway.exchange.fields import plain
 from gateway.grammar.addresses import parse_listen, parse_network
 from gateway.grammar.origins import ANY
 from gateway.policy.addresses import AddressesSettings
-from gateway.policy.header_rules import RequestHeadersSettings
 from gateway.settings import Settings
 from gateway.settings.policies import Policies, nearest
 
 Problems = Iterator[Problem]
-_DIRECTIONS = ("request_headers", "response_headers")
 
 
 def sizes_of_heads_fit(settings: Settings, sources: Sources) -> Problems:
@@ -97,43 +94,3 @@ def origins_are_safe(settings: Settings, sources: Sources) -> Problems:
     for at, table in settings.tables():
         if ANY in table.cors.origins and len(set(table.cors.origins) - {"null"}) > 1:
             yield sources.warning((*at, "cors", "origins"), 'the other origins cannot act beside "*"')
-
-
-def header_rules_can_act(settings: Settings, sources: Sources) -> Problems:
-    """Each rule of a table finds its field, and no two rules are about the same one."""
-    own = settings.forwarding.request_id_header
-    for at, table in settings.tables():
-        for direction in _DIRECTIONS:
-            rules: RequestHeadersSettings = getattr(table, direction)
-            path: Path = (*at, direction)
-            for key in ("set", "add", "remove", "rename"):
-                yield from _named_twice(getattr(rules, key), (*path, key), sources)
-            yield from _undone(rules, path, sources)
-            if direction == "request_headers" and own:
-                names = [(key, name) for key in ("set", "add") for name in getattr(rules, key)]
-                for key, name in names:
-                    if plain(name) == plain(own):
-                        message = "cannot act: forwarding.request_id_header sets this field"
-                        yield sources.warning((*path, key, name), message, at="key")
-
-
-def _named_twice(names: dict[str, str] | tuple[str, ...], at: Path, sources: Sources) -> Problems:
-    seen: dict[str, str] = {}
-    for index, name in enumerate(names):
-        first = seen.setdefault(plain(name), name)
-        if first is not name or (isinstance(names, tuple) and name in names[:index]):
-            where = (*at, index) if isinstance(names, tuple) else (*at, name)
-            message = "this field is there twice; case, and - or _, make no other one"
-            yield sources.problem(where, message, at="value" if isinstance(names, tuple) else "key")
-
-
-def _undone(rules: RequestHeadersSettings, at: Path, sources: Sources) -> Problems:
-    removed, single = set(map(plain, rules.remove)), set(map(plain, rules.set))
-    for old, new in rules.rename.items():
-        if plain(old) in removed:
-            yield sources.warning((*at, "rename", old), "cannot act: remove takes this field out", at="key")
-        elif plain(new) in single:
-            yield sources.warning((*at, "rename", old), "cannot act: set replaces the field with the new name")
-    for index, name in enumerate(rules.remove):
-        if plain(name) in single:
-            yield sources.warning((*at, "remove", index), "cannot act: set takes out what is there anyway")
