@@ -102,7 +102,7 @@ peers: $(PY)
 
 lock: ## Work out the pins anew (needs uv); LOCK_FLAGS=--upgrade takes the newest
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	$(COMPILE) --extra redis pyproject.toml -o deploy/requirements.lock
+	$(COMPILE) --all-extras pyproject.toml -o deploy/requirements.lock
 	$(COMPILE) --group build -o deploy/build.lock
 	$(COMPILE) pyproject.toml --group test -c deploy/requirements.lock -c deploy/build.lock -o tests/requirements.lock
 	$(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.lock

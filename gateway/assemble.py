@@ -11,7 +11,6 @@ from gateway.config.load import Examined, examine, examine_text
 from gateway.config.problem import ConfigError, Problem, Severity, in_order, without_echoes
 from gateway.config.sources import Sources
 from gateway.exchange.callers import Callers
-from gateway.exchange.credential import Credentials
 from gateway.exchange.path import prefix_segments
 from gateway.exchange.route import Forwarding, GatewayPlan, Route, Share, TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
@@ -109,14 +108,6 @@ def _digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def credentials_of(route: RouteSettings, upstream: UpstreamSettings) -> tuple[Credentials | None, ...]:
-    """Return what each endpoint is shown: its own, else the route's, else the upstream's, as a whole; () for none."""
-    general = route.credentials if route.credentials is not None else upstream.credentials
-    each = (general if endpoint.credentials is None else endpoint.credentials for endpoint in upstream.endpoints)
-    compiled = tuple(None if settings is None else settings.compiled() for settings in each)
-    return compiled if any(credentials is not None for credentials in compiled) else ()
-
-
 def certificate_digest(certificate: str | None, key: str | None) -> str:
     """Return what changes when the files of a certificate and its key (a path, or its text) do."""
     if certificate is None:
@@ -172,7 +163,7 @@ def _route(
         rewrite=route.rewrite,
         forwarding=forwarding,
         auth=nearest(*(layer.auth for layer in layers)).asked(callers),
-        credentials=credentials_of(route, settings.upstreams[route.upstream]),
+        credentials=settings.upstreams[route.upstream].credentials_by(route.credentials),
         tracing=settings.tracing.rule(),
         **compiled,
     )

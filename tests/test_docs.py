@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.exchanges import a_reply, a_route, an_attempt, an_exchange
+from support.records import line
 
 from docs import configuration_page, example_file, generate
 from docs.model import settings_of
@@ -16,7 +17,6 @@ from gateway.exchange.failure import KINDS, NO_ROUTE, Failure, Kind, Side
 from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.trace import Trace
-from gateway.observe.line import line
 from gateway.settings import Policies
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,6 +68,7 @@ def an_ended_exchange() -> Exchange:
     exchange.marks = Marks("openai", usage=Usage(1, 2, 3))
     exchange.flaw = exchange.unwatched = "a word"
     exchange.pings = exchange.plain_bytes = 1
+    exchange.converted = "text/csv"
     exchange.hedged = "won"
     exchange.drained = "complete"
     exchange.early = True

@@ -117,6 +117,13 @@ def test_pins_satisfy_what_the_project_asks_for() -> None:
     assert missed_floors([one for one in groups["test"] if isinstance(one, str)], TEST_LOCK) == []
 
 
+@pytest.mark.parametrize("extra", PROJECT["project"]["optional-dependencies"])
+def test_container_image_has_every_extra(extra: str) -> None:
+    """It installs the pins, and they have what any setting needs: nobody builds an image to try one."""
+    assert missed_floors(PROJECT["project"]["optional-dependencies"][extra], RUN_LOCK) == []
+    assert f"-r {shown(RUN_LOCK)}" in (ROOT / "deploy/Dockerfile").read_text()
+
+
 def test_unmet_floor_is_found(tmp_path: Path) -> None:
     """A pin below its floor and a package without a pin are both reported."""
     lock = tmp_path / "some.lock"

@@ -37,6 +37,7 @@ ROOMS = {
     # Marks are values of an exchange; zstd is a library by these names until Python 3.14.
     "formats": Room(ours=("exchange",), theirs=("compression", "backports")),
     "config": Room(theirs=("pydantic", "pydantic_core")),
+    "delivery": Room(theirs=("gevent",)),  # brings what has ended away, whatever it is and wherever it goes
     "demo": Room(theirs=("flask", "werkzeug", "gevent", "click")),  # a program of its own, run beside the gateway
     "doctor": Room(),  # examines a gateway from outside, and knows nothing of it
     # Know what an exchange is.
@@ -45,9 +46,9 @@ ROOMS = {
     "shared": Room(ours=("exchange", "relay"), theirs=("redis",)),
     "observe": Room(ours=("exchange",)),
     # Writes records down and reads them out: SQLite blocks, so calls need threads of gevent's (decision 0018).
-    "store": Room(ours=("config", "exchange", "observe"), theirs=("sqlalchemy", "gevent")),
-    # Sends spans of ended exchanges; of the store it takes the bounded queue alone (decision 0023).
-    "tracing": Room(ours=("exchange", "observe", "store.backlog"), theirs=("opentelemetry", "gevent")),
+    "store": Room(ours=("config", "delivery", "exchange", "observe"), theirs=("sqlalchemy", "gevent")),
+    # Sends spans of ended exchanges (decision 0023).
+    "tracing": Room(ours=("delivery", "exchange", "observe"), theirs=("opentelemetry", "gevent")),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
     "policy": Room(
         ours=("config", "exchange", "formats", "grammar"),
@@ -57,7 +58,8 @@ ROOMS = {
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),
     "admin": Room(
-        ours=("config.problem", "config.units", "exchange", "observe", "store"), theirs=("flask", "werkzeug")
+        ours=("config.problem", "config.units", "delivery.courier", "exchange", "observe", "store"),
+        theirs=("flask", "werkzeug"),
     ),
     # From text to a running gateway.
     "settings": Room(ours=("config", "exchange", "grammar", "policy"), theirs=("pydantic",)),
@@ -190,7 +192,11 @@ def test_each_file_that_decides_something_has_its_test_file(path: Path) -> None:
     [
         ("relay", "import requests", "line 1: requests belongs in: upstream"),
         ("exchange", "from flask import g", "line 1: flask.g belongs in: demo, downstream, admin"),
-        ("policy", "import gevent.lock", "line 1: gevent.lock belongs in: demo, relay, store, tracing, server"),
+        (
+            "policy",
+            "import gevent.lock",
+            "line 1: gevent.lock belongs in: delivery, demo, relay, store, tracing, server",
+        ),
         ("observe", "import nowhere_known", "line 1: nowhere_known belongs in: no room yet"),
         (
             "relay",

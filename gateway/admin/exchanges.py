@@ -37,7 +37,7 @@ def add_exchanges(app: flask.Flask, store: "Callable[[], Store | None]") -> None
 
 
 def _export(store: "Store", form: str) -> flask.Response:
-    from gateway.store.database import Away
+    from gateway.delivery.courier import Away
     from gateway.store.export import ReaderGone
     from gateway.store.filters import BadFilter
     from gateway.store.keeping import TooMany

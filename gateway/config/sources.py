@@ -58,6 +58,10 @@ class Sources:
             local, message, at=at, expected=expected, found=found, suggestion=suggestion, severity=severity
         )
 
+    def warning(self, path: Path, message: str, *, at: Literal["key", "value"] = "value") -> Problem:
+        """Return a warning about what stands at ``path``: it has no effect, or is more open than it looks."""
+        return self.problem(path, message, at=at, severity=Severity.WARNING)
+
     def shown(self, value: object, path: Path) -> str:
         """Return ``value``, which stands at ``path``, as a message may show it."""
         document, local = self.origin(path)

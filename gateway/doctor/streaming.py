@@ -36,7 +36,8 @@ def bunched(times: list[float], gap_seconds: float) -> float:
     return sum(gap < gap_seconds / 4 for gap in gaps) / len(gaps) if gaps else 0.0
 
 
-def _flows(paced: Paced) -> bool:
+def flows(paced: Paced) -> bool:
+    """Tell whether every event came, and as a rule apart from the one before."""
     times = arrivals(paced.answer)
     return len(times) == paced.count and bunched(times, paced.gap_seconds) < _BUNCHED_SHARE
 
@@ -67,7 +68,7 @@ def streams(chain: Chain) -> list[Finding]:
 
 
 def _buffering(paced: Paced, hinted: Paced | None) -> Finding:
-    if _flows(paced):
+    if flows(paced):
         return good("buffering", f"Events arrive as they are sent: {_pace(paced)}.")
     if len(arrivals(paced.answer)) < paced.count:
         return bad(
@@ -76,7 +77,7 @@ def _buffering(paced: Paced, hinted: Paced | None) -> Finding:
             "See the findings about cuts and the gateway's log line.",
         )
     said = f"Something holds events back: {_pace(paced)}."
-    if hinted is not None and _flows(hinted):
+    if hinted is not None and flows(hinted):
         said += " With `X-Accel-Buffering: no` in the answer they flow."
         hint = 'Or let the route say so: `response_headers = { set = { X-Accel-Buffering = "no" } }`.'
         return bad("buffering", said, f"{_UNBUFFER} {hint}")
@@ -104,16 +105,21 @@ def _compression(plain: Paced, zipped: Paced) -> Finding:
     coding = zipped.answer.value("content-encoding")
     if not coding:
         return good("compression", "Nothing compresses event streams on the way.")
-    if _flows(zipped):
+    if flows(zipped):
         return note(
             "compression",
             f"Event streams are compressed ({coding}) on the way, and flow all the same: {_pace(zipped)}.",
             "Nothing to do, unless a client cannot take it; then nginx: take text/event-stream out of `gzip_types`.",
         )
-    also = "" if _flows(plain) else " (so it does without)"
+    if not flows(plain):
+        return note(
+            "compression",
+            f"Event streams are compressed ({coding}) on the way. They do not flow without it either.",
+            "Mend that first; whether compression holds events back, too, can be told then.",
+        )
     return bad(
         "compression",
-        f"Event streams are compressed ({coding}) on the way, and that holds events back{also}: {_pace(zipped)}.",
+        f"Event streams are compressed ({coding}) on the way, and that holds events back: {_pace(zipped)}.",
         "nginx: `gzip off;` in the location, or take text/event-stream out of `gzip_types`. The gateway's own"
         " `compression` sends each event on at once.",
     )

@@ -75,7 +75,7 @@ class Exchange:
     wire: Wire | None = None
     """How pings and error frames may be put into what goes out; None where they may not."""
     converted: str | None = None
-    """The media type that the client gets, where it is made from the upstream's; None where nothing is converted."""
+    """The media type that the upstream's answer is made into; None where it goes on as it comes."""
     early: bool = False
     """Whether the head went out before the upstream had answered."""
     promised: Promise | None = None

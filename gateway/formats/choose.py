@@ -9,27 +9,11 @@ from gateway.formats.anthropic import Anthropic
 from gateway.formats.coded import Coded, decodable
 from gateway.formats.csv import Csv
 from gateway.formats.json import Json, JsonAnswer
+from gateway.formats.media_types import CSV, JSON, NDJSON, SSE, VAGUE
 from gateway.formats.ndjson import Ndjson
 from gateway.formats.opaque import Opaque
 from gateway.formats.openai import OpenAi
 from gateway.formats.sse import Sse
-
-_SSE: Final = frozenset({"text/event-stream"})
-_NDJSON: Final = frozenset(
-    {
-        "application/x-ndjson",
-        "application/ndjson",
-        "application/jsonl",
-        "application/x-jsonlines",
-        "application/jsonlines",
-        "application/x-jsonl",
-        "application/stream+json",
-    }
-)
-_JSON: Final = frozenset({"application/json", "text/json"})
-_CSV: Final = frozenset({"text/csv", "application/csv"})
-_VAGUE: Final = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
-"""Types that say nothing against what a route says."""
 
 _FORMATS: Final[dict[str, Callable[[], Format]]] = {"ndjson": Ndjson, "json": Json, "csv": Csv, "opaque": Opaque}
 _PRESETS: Final[dict[str, Callable[[], Format]]] = {"openai": OpenAi, "anthropic": Anthropic}
@@ -59,7 +43,7 @@ def choose(name: str, head: ReplyHead, terminal: tuple[str, ...] = ()) -> Format
 def _by_type(name: str, media_type: str, terminal: tuple[str, ...]) -> Format | None:
     """Return a watcher; None where the media type says that the body is something else than ``name``."""
     if name in _PRESETS:
-        if media_type in _SSE:
+        if media_type in SSE:
             return _PRESETS[name]()
         return JsonAnswer() if _is_json(media_type) else None
     if name == "auto":
@@ -71,24 +55,24 @@ def _by_type(name: str, media_type: str, terminal: tuple[str, ...]) -> Format | 
 
 def _of_type(media_type: str) -> str:
     """Return the format of a media type."""
-    for name, types in (("sse", _SSE), ("ndjson", _NDJSON), ("csv", _CSV)):
+    for name, types in (("sse", SSE), ("ndjson", NDJSON), ("csv", CSV)):
         if media_type in types:
             return name
     return "json" if _is_json(media_type) else "opaque"
 
 
 def _is_json(media_type: str) -> bool:
-    return media_type in _JSON or (media_type.endswith("+json") and media_type not in _NDJSON)
+    return media_type in JSON or (media_type.endswith("+json") and media_type not in NDJSON)
 
 
 def _agrees(name: str, media_type: str) -> bool:
     """Tell whether a type does not speak against the format a route names."""
-    if name == "opaque" or media_type in _VAGUE:
+    if name == "opaque" or media_type in VAGUE:
         return True
     is_json = _is_json(media_type)
     return {
-        "sse": media_type in _SSE,
-        "ndjson": media_type in _NDJSON or is_json,  # lines of JSON are often called JSON
+        "sse": media_type in SSE,
+        "ndjson": media_type in NDJSON or is_json,  # lines of JSON are often called JSON
         "json": is_json,
-        "csv": media_type in _CSV,
+        "csv": media_type in CSV,
     }[name]

@@ -15,7 +15,7 @@ from typing import Any, Literal, TextIO
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.outcome import Outcome
-from gateway.observe.record import Record, record_of
+from gateway.observe.record import Record
 
 Line = dict[str, str | int | float | None]
 """The members of a line, in the order they are written."""
@@ -53,11 +53,6 @@ class LineLog:
         """Whether the line of an ended exchange would be written."""
         return self._logger.isEnabledFor(level_of(exchange))
 
-    def finish(self, exchange: Exchange, wall_clock: float) -> None:
-        """Write the line of an ended exchange. ``wall_clock`` is its end in seconds since 1970 (UTC)."""
-        if self.wants(exchange):
-            self.write(record_of(exchange, wall_clock), level_of(exchange))
-
     def write(self, record: Record, level: int) -> None:
         """Write the line of a record."""
         text = self._render(line_of(record, _iso(record.time)))
@@ -93,11 +88,6 @@ def level_of(exchange: Exchange) -> int:
     return logging.ERROR if exchange.outcome in _FAULTS else logging.INFO
 
 
-def line(exchange: Exchange, now_iso: str) -> Line:
-    """Return what is logged of an ended exchange."""
-    return line_of(record_of(exchange, 0.0), now_iso)
-
-
 def line_of(record: Record, now_iso: str) -> Line:
     """Return what is logged of a record. Times are milliseconds since its start, None where it had none."""
     told: Line = {
@@ -131,6 +121,8 @@ def line_of(record: Record, now_iso: str) -> Line:
     }
     if record.bytes_plain is not None:
         told["bytes_plain"] = record.bytes_plain
+    if record.converted is not None:
+        told["converted"] = record.converted
     if record.hedged is not None:
         told["hedged"] = record.hedged
     _tell_the_stream(record, told)
@@ -204,6 +196,8 @@ def as_text(record: Line) -> str:
         parts.append(f"-> {_shown(record['upstream'])}@{endpoint}")
     if isinstance(record["attempts"], int) and record["attempts"] > 1:
         parts.append(f"{record['attempts']} attempts (after {record['retried']})")
+    if "converted" in record:
+        parts.append(f"as {_shown(record['converted'])}")
     if "hedged" in record:
         parts.append(f"hedge {record['hedged']}")
     if record["principal"] is not None:

@@ -92,6 +92,8 @@ class Record(NamedTuple):
     upstream_request_id: str | None
     trace_id: str | None = None
     """The trace it belongs to; None where nothing is traced."""
+    converted: str | None = None
+    """The media type that the upstream's answer was made into; None where it went on as it came."""
 
     @property
     def has_usage(self) -> bool:
@@ -149,6 +151,7 @@ def record_of(exchange: Exchange, wall_clock: float) -> Record:
         drained_bytes=exchange.drained_bytes,
         upstream_request_id=_upstream_request_id(exchange),
         trace_id=exchange.trace.trace_id if exchange.trace is not None else None,
+        converted=exchange.converted,
     )
 
 

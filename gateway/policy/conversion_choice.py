@@ -9,26 +9,12 @@ from dataclasses import dataclass, replace
 from gateway.exchange.accept import media_ranges, quality
 from gateway.exchange.message import Fields, ReplyHead, RequestHead
 from gateway.formats.conversion.converter import SOURCES
+from gateway.formats.media_types import CSV, JSON, NDJSON, SSE, VAGUE
 
-MEDIA_TYPES = {
-    "ndjson": (
-        "application/x-ndjson",
-        "application/ndjson",
-        "application/jsonl",
-        "application/x-jsonlines",
-        "application/jsonlines",
-        "application/x-jsonl",
-        "application/stream+json",
-    ),
-    "sse": ("text/event-stream",),
-    "csv": ("text/csv",),
-    "json": ("application/json", "text/json"),
-}
+MEDIA_TYPES = {"ndjson": NDJSON, "sse": SSE, "csv": CSV[:1], "json": JSON}
 """Media types of each format, the one we would ask for first."""
 
 _FORMATS = {media: name for name, types in MEDIA_TYPES.items() for media in types}
-_VAGUE = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
-"""Types that say nothing against what a route says."""
 _SEEN_AS = {"openai": "sse", "anthropic": "sse"}
 _PLAIN_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 _WITHOUT_FULL_CONTENT = frozenset({204, 205, 206})
@@ -114,7 +100,7 @@ def _format(media: str, declared: str | None) -> str | None:
         return found
     declared = source_called(declared)
     # Lines of JSON are often called JSON.
-    trusted = media in _VAGUE or (found == "json" and declared == "ndjson")
+    trusted = media in VAGUE or (found == "json" and declared == "ndjson")
     return declared if trusted and declared in MEDIA_TYPES else found
 
 

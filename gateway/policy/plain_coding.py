@@ -11,7 +11,7 @@ import re
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.fields import set_field
-from gateway.exchange.route import Route
+from gateway.exchange.route import Route, Stream
 from gateway.formats.coded import decodable
 from gateway.policy.hooks import Hooks
 
@@ -22,12 +22,9 @@ _FIELD = "Accept-Encoding"
 _NO_QUALITY = re.compile(r"q=0(?:\.0{0,3})?")
 
 
-def needs_plain(route: Route) -> bool:
+def needs_plain(compresses: bool, stream: Stream) -> bool:
     """Whether octets are put into what the upstream sends, or made of it."""
-    if route.compression.codings:
-        return True
-    stream = route.stream
-    return stream.format is not None and (stream.keepalive is not None or stream.on_error == "frame")
+    return compresses or (stream.format is not None and (stream.keepalive is not None or stream.on_error == "frame"))
 
 
 def narrowed(accepted: list[str]) -> str:
@@ -49,7 +46,7 @@ def narrowed(accepted: list[str]) -> str:
 
 def hooks(route: Route) -> Hooks:
     """Change what is asked for on routes that read what they relay."""
-    if needs_plain(route):
+    if needs_plain(bool(route.compression.codings), route.stream):
         return Hooks(prepare=lambda exchange, attempt: _ask(attempt, "identity"))
     if route.stream.format is not None and route.stream.complete == "terminal":
         return Hooks(prepare=_narrow)

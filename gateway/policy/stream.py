@@ -10,7 +10,6 @@ from gateway.config.problem import Unacceptable
 from gateway.config.units import DurationOrOff, PositiveDuration, Size
 from gateway.exchange.route import Stream
 
-FORMATS = ("auto", "sse", "openai", "anthropic", "ndjson", "json", "csv", "opaque")
 _MAX_TERMINAL_CHARACTERS = 256
 
 

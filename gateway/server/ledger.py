@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.server.bulletin import nameless_memory
+from gateway.server.living import lives
 
 MOST_SHEETS = 512
 HALF_BYTES = 8 * 1024 * 1024
@@ -88,7 +89,7 @@ class Ledger:
                 continue
             found = self._newest(index)
             if found is not None:
-                yield Sheet(found.content, _alive(found.pid))
+                yield Sheet(found.content, lives(found.pid))
         if self._unwritten is not None:
             yield Sheet(self._unwritten, alive=True)
 
@@ -115,13 +116,3 @@ class Ledger:
 
 def _sum(number: int, content: bytes) -> int:
     return zlib.crc32(content, number & 0xFFFF)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -161,23 +161,33 @@ class Service:
         if isinstance(news, Configuration):
             try:
                 self._adopt(news)
-            except (OSError, ValueError) as error:
-                rejected = str(error)
-                _log.error("the new configuration cannot be used, the one before stays: %s", error)
+            except Exception as error:
+                rejected = str(error) or type(error).__name__
+                defect = None if isinstance(error, OSError | ValueError) else error
+                _log.error("the new configuration cannot be used, the one before stays: %s", rejected, exc_info=defect)
         self._applications.status.offered(rejected)
 
     def _adopt(self, new: Configuration) -> None:
+        """Serve ``new`` from now on: what can fail is made before anything changes."""
         context, admin_context = _tls(new.settings.server.tls), _tls(new.settings.admin.tls)
-        self._applications.adopt(new.plan, _line_log(new.settings))
-        for group, tls in ((self._data, context), (self._admin, admin_context)):
-            for listener in group:
-                # A listener cannot begin or cease to speak TLS; a new certificate counts from the next connection on.
-                same = (listener.manner.tls is None) == (tls is None)
-                listener.manner = self._manner(new.settings, group, tls if same else listener.manner.tls)
-        if new.settings.store != self._settings.store:
-            before, self._applications.store = self._applications.store, _store(new.settings)
-            if before is not None:
-                gevent.spawn(before.close, _LAST_ROWS_SECONDS)
+        manners = [
+            (listener, self._manner(new.settings, group, _as_before(listener, tls)))
+            for group, tls in ((self._data, context), (self._admin, admin_context))
+            for listener in group
+        ]
+        before = self._applications.store
+        store = before if new.settings.store == self._settings.store else _store(new.settings)
+        try:
+            self._applications.adopt(new.plan, _line_log(new.settings))  # All of it, or nothing.
+        except BaseException:
+            if store is not None and store is not before:
+                store.close(0.0)
+            raise
+        for listener, manner in manners:
+            listener.manner = manner
+        self._applications.store = store
+        if before is not None and store is not before:
+            gevent.spawn(before.close, _LAST_ROWS_SECONDS)
         configure(new.settings.log.level)
         self._settings, self._configuration = new.settings, new
 
@@ -195,6 +205,15 @@ class Service:
         """Return how a listener treats its clients; the admin one as the data listeners do, but whoever they are."""
         manner = _manner(settings, tls)
         return manner if group is self._data else replace(manner, entry=Entry())
+
+
+def _as_before(listener: Listener, tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
+    """Return what a listener speaks from now on, where ``tls`` is wanted: it cannot begin or cease to speak TLS.
+
+    A new certificate counts from the next connection on.
+    """
+    before = listener.manner.tls
+    return tls if (before is None) == (tls is None) else before
 
 
 def _manner(settings: "Settings", tls: ssl.SSLContext | None) -> Manner:

@@ -23,6 +23,7 @@ from gevent.pool import Pool
 
 from gateway.admin.all_streams import MOST_QUESTION_BYTES
 from gateway.server.bulletin import nameless_memory
+from gateway.server.living import lives
 
 SPARE_INBOXES = 4
 """For workers that gunicorn is asked for later (SIGTTIN)."""
@@ -88,7 +89,7 @@ class Switchboard:
         return [
             (pid, writing)
             for pid, (_, writing) in zip(pids, self._inboxes, strict=True)
-            if pid not in (0, os.getpid()) and _runs(pid)
+            if pid not in (0, os.getpid()) and lives(pid)
         ]
 
     def _attend(self, inbox: cooperative.socket, answer: Answer) -> None:
@@ -158,13 +159,3 @@ def _pair() -> tuple[int, int]:
     """Return the reading and the writing end of an inbox: each question is a message of its own."""
     reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     return reading.detach(), writing.detach()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -4,9 +4,12 @@ Every field's text says what it means, its unit, its default and its danger. Fie
 durations are seconds and sizes octets.
 """
 
+from collections.abc import Iterator
+
 from pydantic import Field
 
 from gateway.config.model import Model
+from gateway.config.positions import Path
 from gateway.grammar.addresses import Patterns
 from gateway.grammar.tokens import Name
 from gateway.policy.addresses import AddressesSettings
@@ -72,6 +75,12 @@ class Settings(Model):
     """The services behind the gateway, by name. Tables `[upstreams.NAME]`; at least one is needed."""
     routes: tuple[RouteSettings, ...] = ()
     """Which requests go to which upstream. Array of tables `[[routes]]`; at least one is needed."""
+
+    def tables(self) -> Iterator[tuple[Path, Policies]]:
+        """Yield every table that may hold policies, with its path."""
+        yield ("defaults",), self.defaults
+        yield from ((("upstreams", name), upstream) for name, upstream in self.upstreams.items())
+        yield from ((("routes", index), route) for index, route in enumerate(self.routes))
 
 
 __all__ = [

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 
 from gateway.config.positions import Path
-from gateway.config.problem import Problem, Severity
+from gateway.config.problem import Problem
 from gateway.config.sources import Sources
 from gateway.config.translate import closest
 from gateway.exchange.callers import ANONYMOUS, BASIC, FORWARD, JWT, KEYS, MTLS
@@ -28,7 +28,7 @@ _TABLES = {KEYS: "keys", BASIC: "users", MTLS: "certificates", JWT: "jwt", FORWA
 
 def ways_lead_somewhere(settings: Settings, sources: Sources) -> Problems:
     """A way that a route offers has somebody who could go it."""
-    for at, table in _tables(settings):
+    for at, table in settings.tables():
         for index, text in enumerate(table.auth.any or ()):
             way, _, name = text.partition(":")
             path: Path = (*at, "auth", "any", index)
@@ -54,14 +54,14 @@ def callers_are_asked_for(settings: Settings, sources: Sources) -> Problems:
             by_name = way in (JWT, FORWARD) and (way, "") not in named and (way, name) not in named
             if way not in asked or by_name:
                 message = f'cannot act: no route asks for it; say auth = {{ any = ["{way}"] }}'
-                yield _warning(sources, ("callers", key, name), message, at_key=True)
+                yield sources.warning(("callers", key, name), message, at="key")
     tls = settings.server.tls
     if tls is not None and tls.client_certificates == "optional":
         at: Path = ("server", "tls", "client_certificates")
         if tls.client_ca is None:
-            yield _warning(sources, at, "cannot act: without client_ca no certificate is asked for")
+            yield sources.warning(at, "cannot act: without client_ca no certificate is asked for")
         elif MTLS not in asked:
-            yield _warning(sources, at, 'no route asks for certificates with auth = { any = ["mtls"] }')
+            yield sources.warning(at, 'no route asks for certificates with auth = { any = ["mtls"] }')
 
 
 def callers_are_told_apart(settings: Settings, sources: Sources) -> Problems:
@@ -85,7 +85,7 @@ def callers_are_told_apart(settings: Settings, sources: Sources) -> Problems:
                     yield sources.problem((*at, "routes", index), "no route has this name", suggestion=guess)
             now = time.time()  # noqa: TID251 - an expiry is a date
             if caller.expires is not None and caller.expires <= now:
-                yield _warning(sources, (*at, "expires"), "has expired: nobody is let in by this")
+                yield sources.warning((*at, "expires"), "has expired: nobody is let in by this")
 
 
 def tokens_are_pinned(settings: Settings, sources: Sources) -> Problems:
@@ -112,7 +112,7 @@ def tokens_are_pinned(settings: Settings, sources: Sources) -> Problems:
                 yield sources.problem((*at, "keys_file"), str(error))
         for key in ("max_age", "min_interval", "max_stale", "timeout", "ca"):
             if key in issuer.model_fields_set and issuer.jwks is None:
-                yield _warning(sources, (*at, key), "cannot act: no keys are fetched")
+                yield sources.warning((*at, key), "cannot act: no keys are fetched")
 
 
 def places_can_be_trusted(settings: Settings, sources: Sources) -> Problems:
@@ -126,11 +126,11 @@ def places_can_be_trusted(settings: Settings, sources: Sources) -> Problems:
         endpoint, _ = split_url(url)
         if endpoint.scheme == "http" and not parse_listen(f"{_bracketed(endpoint.host)}:{endpoint.port}").is_local:
             message = "is asked without TLS: anybody on the way can decide who is let in"
-            yield _warning(sources, path, message)
+            yield sources.warning(path, message)
         if ca is not None and (fault := authorities_fault(ca)) is not None:
             yield sources.problem((*path[:-1], "ca"), fault)
         elif ca is not None and endpoint.scheme == "http":
-            yield _warning(sources, (*path[:-1], "ca"), "cannot act: the URL is not https")
+            yield sources.warning((*path[:-1], "ca"), "cannot act: the URL is not https")
 
 
 def scopes_can_be_had(settings: Settings, sources: Sources) -> Problems:
@@ -148,27 +148,17 @@ def scopes_can_be_had(settings: Settings, sources: Sources) -> Problems:
                 if key == "scopes" and auth.any:
                     yield sources.problem(("routes", index, "auth", key), "anonymous callers have no scopes")
                 else:
-                    yield _warning(sources, ("routes", index, "auth", key), message)
+                    yield sources.warning(("routes", index, "auth", key), message)
 
 
 def _asked(settings: Settings) -> set[tuple[str, str]]:
     found = set[tuple[str, str]]()
-    for _, table in _tables(settings):
+    for _, table in settings.tables():
         for text in table.auth.any or ():
             way, _, name = text.partition(":")
             found.add((way, name))
     return found
 
 
-def _tables(settings: Settings) -> Iterator[tuple[Path, Policies]]:
-    yield ("defaults",), settings.defaults
-    yield from ((("upstreams", name), upstream) for name, upstream in settings.upstreams.items())
-    yield from ((("routes", index), route) for index, route in enumerate(settings.routes))
-
-
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _warning(sources: Sources, path: Path, message: str, *, at_key: bool = False) -> Problem:
-    return sources.problem(path, message, at="key" if at_key else "value", severity=Severity.WARNING)

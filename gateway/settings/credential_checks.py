@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from gateway.config.positions import Path
-from gateway.config.problem import Problem, Severity
+from gateway.config.problem import Problem
 from gateway.config.sources import Sources
 from gateway.exchange.target import Endpoint, parse_endpoint
 from gateway.policy.credential_settings import CredentialSettings, CredentialsSettings, split_token_url
@@ -37,18 +37,18 @@ def credentials_can_act(settings: Settings, sources: Sources) -> Problems:
         if table.by_principal and own and table.otherwise == "refuse":
             message = 'others get 403, so that what stands beside by_principal cannot act; to give it, "default"'
             where = "otherwise" if "otherwise" in table.model_fields_set else "by_principal"
-            yield _warning(sources, (*at, where), message)
+            yield sources.warning((*at, where), message, at="key")
         elif "otherwise" in table.model_fields_set and not table.by_principal:
-            yield _warning(sources, (*at, "otherwise"), "cannot act: by_principal has nobody")
+            yield sources.warning((*at, "otherwise"), "cannot act: by_principal has nobody", at="key")
     for name, upstream in settings.upstreams.items():
         if not upstream.endpoints or any(each.credentials is None for each in upstream.endpoints):
             continue
         message = "cannot act: every endpoint has its own"
         if upstream.credentials is not None:
-            yield _warning(sources, ("upstreams", name, "credentials"), message)
+            yield sources.warning(("upstreams", name, "credentials"), message, at="key")
         for index, route in enumerate(settings.routes):
             if route.upstream == name and route.credentials is not None:
-                yield _warning(sources, ("routes", index, "credentials"), message)
+                yield sources.warning(("routes", index, "credentials"), message, at="key")
 
 
 def credentials_are_not_told_to_all(settings: Settings, sources: Sources) -> Problems:
@@ -63,15 +63,17 @@ def credentials_are_not_told_to_all(settings: Settings, sources: Sources) -> Pro
             taken = zip(open_ones, upstream.endpoints, strict=True)
             exposed = next((each for each, said in taken if said.credentials is None and _in_the_open(each)), None)
             if table is not None and table.compiled() is not None and exposed is not None:
-                yield _warning(sources, (*path, "credentials"), f"goes to {exposed} without TLS: {_READABLE}")
+                yield sources.warning((*path, "credentials"), f"goes to {exposed} without TLS: {_READABLE}", at="key")
         for index, said in enumerate(upstream.endpoints):
             own = said.credentials
             if own is not None and own.compiled() is not None and _in_the_open(open_ones[index]):
-                yield _warning(sources, (*_endpoint(name, index), "credentials"), f"goes up without TLS: {_READABLE}")
+                yield sources.warning(
+                    (*_endpoint(name, index), "credentials"), f"goes up without TLS: {_READABLE}", at="key"
+                )
     for at, table in _tables(settings):
         for path, each in _with_callers(at, table):
             if each.oauth2 is not None and _in_the_open(split_token_url(each.oauth2.token_url)[0]):
-                yield _warning(sources, (*path, "oauth2", "token_url"), f"is not https: {_READABLE}")
+                yield sources.warning((*path, "oauth2", "token_url"), f"is not https: {_READABLE}", at="key")
 
 
 def tokens_can_be_fetched(settings: Settings, sources: Sources) -> Problems:
@@ -85,7 +87,7 @@ def tokens_can_be_fetched(settings: Settings, sources: Sources) -> Problems:
                 yield sources.problem((*path, "oauth2", "ca"), fault)
             if workers > 1:
                 message = f"holds for each worker: each of the {workers} fetches a token of its own"
-                yield _warning(sources, (*path, "oauth2"), message)
+                yield sources.warning((*path, "oauth2"), message, at="key")
 
 
 def upstream_certificates_fit(settings: Settings, sources: Sources) -> Problems:
@@ -103,7 +105,7 @@ def upstream_certificates_fit(settings: Settings, sources: Sources) -> Problems:
         with key_file(certificate if key is None else key) as path:
             if not path.startswith("/proc/") and readable_by_all(path):
                 message = "every user of this machine can read the key; let only its owner and group read it"
-                yield _warning(sources, (*at, "certificate" if key is None else "key"), message)
+                yield sources.warning((*at, "certificate" if key is None else "key"), message, at="key")
 
 
 _READABLE = "anybody on the way can read and use it"
@@ -140,7 +142,3 @@ def _in_the_open(endpoint: Endpoint) -> bool:
         return not ip_address(endpoint.host).is_loopback
     except ValueError:
         return endpoint.host != "localhost" and not endpoint.host.endswith(".localhost")
-
-
-def _warning(sources: Sources, path: Path, message: str) -> Problem:
-    return sources.problem(path, message, at="key", severity=Severity.WARNING)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.config.positions import Path
-from gateway.config.problem import Problem, Severity
+from gateway.config.problem import Problem
 from gateway.config.sources import Sources
 from gateway.policy.hedge import HedgeSettings
 from gateway.policy.timeouts import TimeoutsSettings
@@ -46,13 +46,13 @@ def _told(
     if hedge.after is None:
         if said.after is None and "after" in said.model_fields_set:
             return  # Turned off on purpose, whatever else stands there.
-        yield _warning(sources, (*at, "methods"), 'cannot act: after is "off"')
+        yield sources.warning((*at, "methods"), 'cannot act: after is "off"')
         return
     why = _hindrance(hedge, timeouts, endpoints, served)
     if why is not None:
         key, reason = why
         said_here = said.model_fields_set
-        yield _warning(sources, (*at, key if key in said_here else min(said_here)), f"cannot act: {reason}")
+        yield sources.warning((*at, key if key in said_here else min(said_here)), f"cannot act: {reason}")
 
 
 def _hindrance(
@@ -70,7 +70,3 @@ def _hindrance(
             if limit is not None and hedge.after >= limit:
                 return "after", f"timeouts.{name} is not longer"
     return None
-
-
-def _warning(sources: Sources, path: Path, message: str) -> Problem:
-    return sources.problem(path, message, severity=Severity.WARNING)

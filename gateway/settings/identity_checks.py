@@ -6,7 +6,7 @@ Each check yields warnings: what is more open than it looks, or has nothing to g
 from collections.abc import Iterator
 
 from gateway.config.positions import Path
-from gateway.config.problem import Problem, Severity
+from gateway.config.problem import Problem
 from gateway.config.sources import Sources
 from gateway.exchange.callers import ANONYMOUS
 from gateway.grammar.addresses import parse_listen
@@ -37,7 +37,7 @@ def credentials_are_not_lent_to_all(settings: Settings, sources: Sources) -> Pro
                 "whoever can connect, and that is not only this machine, uses the gateway's credentials:"
                 ' nobody is asked; say auth = { any = ["keys"] }'
             )
-            yield _warning(sources, ("routes", index), message)
+            yield sources.warning(("routes", index), message, at="key")
 
 
 def callers_with_credentials_are_asked(settings: Settings, sources: Sources) -> Problems:
@@ -51,7 +51,7 @@ def callers_with_credentials_are_asked(settings: Settings, sources: Sources) -> 
                 told.add(at)
                 fate = "refused" if table.otherwise == "refuse" else "given what stands beside it"
                 message = f"cannot act: {sources.label(('routes', index))} asks nobody who they are, all are {fate}"
-                yield _warning(sources, (*at, "by_principal"), message)
+                yield sources.warning((*at, "by_principal"), message, at="key")
 
 
 def header_rules_know_who_asks(settings: Settings, sources: Sources) -> Problems:
@@ -66,7 +66,9 @@ def header_rules_know_who_asks(settings: Settings, sources: Sources) -> Problems
                 nobody.setdefault(path, placeholder)
     for path, placeholder in nobody.items():
         if path not in somebody:
-            yield _warning(sources, path, f"cannot act: nobody is asked who they are, {{{placeholder}}} says nothing")
+            yield sources.warning(
+                path, f"cannot act: nobody is asked who they are, {{{placeholder}}} says nothing", at="key"
+            )
 
 
 def _speaking_of_callers(settings: Settings, index: int) -> Iterator[tuple[Path, str]]:
@@ -113,7 +115,3 @@ def _credentials(settings: Settings, index: int) -> Iterator[tuple[Path, Credent
             yield ("upstreams", route.upstream, "endpoints", number, "credentials"), endpoint.credentials
     if nearest_one is not None and any(each.credentials is None for each in upstream.endpoints):
         yield nearest_one
-
-
-def _warning(sources: Sources, path: Path, message: str) -> Problem:
-    return sources.problem(path, message, at="key", severity=Severity.WARNING)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from gateway.config.positions import Path
-from gateway.config.problem import Problem, Severity
+from gateway.config.problem import Problem
 from gateway.config.sources import Sources
 from gateway.config.units import format_duration
 from gateway.policy.retry import BEHIND_THE_HEAD, PEEKED
@@ -31,13 +31,13 @@ def peeks_can_act(settings: Settings, sources: Sources) -> Problems:
             and layer.stream.peek_bytes != _BUILT_IN.peek_bytes
             and all(stream.peek is None for stream in streams)
         ):
-            yield _warning(sources, (*at, "stream", "peek_bytes"), "cannot act: peek is off")
+            yield sources.warning((*at, "stream", "peek_bytes"), "cannot act: peek is off")
         if "peek" not in given or layer.stream.peek is None:
             continue
         totals = [timeouts.total for _, timeouts in routes]
         if all(total is not None and layer.stream.peek >= total for total in totals):
             message = f"cannot act: timeouts.total ends the exchange after {format_duration(totals[0] or 0.0)}"
-            yield _warning(sources, path, message)
+            yield sources.warning(path, message)
 
 
 def drains_can_act(settings: Settings, sources: Sources) -> Problems:
@@ -45,7 +45,7 @@ def drains_can_act(settings: Settings, sources: Sources) -> Problems:
     for at, layer, routes in _layers(settings):
         said = "drain" in layer.stream.model_fields_set and layer.stream.drain != _BUILT_IN.drain
         if said and all(stream.on_disconnect != "drain" for stream, _ in routes):
-            yield _warning(sources, (*at, "stream", "drain"), 'cannot act: on_disconnect is not "drain"')
+            yield sources.warning((*at, "stream", "drain"), 'cannot act: on_disconnect is not "drain"')
 
 
 def retries_behind_the_head_can_act(settings: Settings, sources: Sources) -> Problems:
@@ -56,7 +56,7 @@ def retries_behind_the_head_can_act(settings: Settings, sources: Sources) -> Pro
         for index, each in enumerate(layer.retry.on):
             if each == PEEKED or each in BEHIND_THE_HEAD:
                 message = "cannot act: this happens behind the head, which goes out at once without stream.peek"
-                yield _warning(sources, (*at, "retry", "on", index), message)
+                yield sources.warning((*at, "retry", "on", index), message)
 
 
 def _layers(settings: Settings) -> Iterator[tuple[Path, Policies, list[tuple[StreamSettings, TimeoutsSettings]]]]:
@@ -73,7 +73,3 @@ def _layers(settings: Settings) -> Iterator[tuple[Path, Policies, list[tuple[Str
             yield ("upstreams", name), each, under
     if holding:
         yield ("defaults",), settings.defaults, list(chain.from_iterable(holding.values()))
-
-
-def _warning(sources: Sources, path: Path, message: str) -> Problem:
-    return sources.problem(path, message, severity=Severity.WARNING)

@@ -9,7 +9,7 @@ from gateway.config.sources import Sources
 from gateway.exchange.route import Stream
 from gateway.policy.quotas import KIND_OF, BudgetSettings, RateSettings
 from gateway.settings import Settings
-from gateway.settings.policies import Policies, nearest
+from gateway.settings.policies import nearest
 from gateway.settings.shared import SharedSettings
 
 Problems = Iterator[Problem]
@@ -24,7 +24,7 @@ _WANTED = {
 
 def amounts_fit(settings: Settings, sources: Sources) -> Problems:
     """The amount of a budget is of the kind that it counts, and there are not too many rules."""
-    for at, table in _tables(settings):
+    for at, table in settings.tables():
         for index, budget in enumerate(table.limits.budgets):
             if budget.limit.kind != KIND_OF[budget.of]:
                 yield sources.problem((*at, "limits", "budgets", index, "limit"), _WANTED[KIND_OF[budget.of]])
@@ -36,7 +36,7 @@ def amounts_fit(settings: Settings, sources: Sources) -> Problems:
 def names_mean_one_rule(settings: Settings, sources: Sources) -> Problems:
     """Rules that count together are the same rule; twice in one array it would count each request twice."""
     known: dict[tuple[str, str], tuple[RateSettings | BudgetSettings, Path]] = {}
-    for at, table in _tables(settings):
+    for at, table in settings.tables():
         for key in ("rates", "budgets"):
             seen = set()
             for index, rule in enumerate(getattr(table.limits, key)):
@@ -57,11 +57,11 @@ def quotas_hold_for_each_worker(settings: Settings, sources: Sources) -> Problem
     workers = settings.server.workers
     if workers == 1 or settings.shared.redis is not None:
         return
-    for at, table in _tables(settings):
+    for at, table in settings.tables():
         for key in _KEYS:
             if getattr(table.limits, key):
                 message = f"holds for each worker: {workers} workers allow {workers} times as much together;"
-                yield _warning(sources, (*at, "limits", key), f"{message} [shared] makes them count together")
+                yield sources.warning((*at, "limits", key), f"{message} [shared] makes them count together")
 
 
 def shared_can_act(settings: Settings, sources: Sources) -> Problems:
@@ -70,13 +70,13 @@ def shared_can_act(settings: Settings, sources: Sources) -> Problems:
     if shared.redis is None:
         said = (key for key in shared.model_fields_set if getattr(shared, key) != getattr(SharedSettings(), key))
         for key in sorted(said):
-            yield _warning(sources, ("shared", key), "cannot act: redis is not set")
+            yield sources.warning(("shared", key), "cannot act: redis is not set")
         return
     if find_spec("redis") is None:
         yield sources.problem(("shared", "redis"), "the package redis is missing: pip install 'slowgate[redis]'")
-    if not any(getattr(table.limits, key) for _, table in _tables(settings) for key in _KEYS):
+    if not any(getattr(table.limits, key) for _, table in settings.tables() for key in _KEYS):
         message = "cannot act: no route has rates, budgets or max_streams_per_principal"
-        yield _warning(sources, ("shared", "redis"), message)
+        yield sources.warning(("shared", "redis"), message)
 
 
 def tokens_are_counted(settings: Settings, sources: Sources) -> Problems:
@@ -95,13 +95,3 @@ def tokens_are_counted(settings: Settings, sources: Sources) -> Problems:
             )
             message = "cannot act: nobody reads the tokens of its answers; set stream.format"
             yield sources.problem(path, message, at="key", severity=Severity.WARNING)
-
-
-def _tables(settings: Settings) -> Iterator[tuple[Path, Policies]]:
-    yield ("defaults",), settings.defaults
-    yield from ((("upstreams", name), upstream) for name, upstream in settings.upstreams.items())
-    yield from ((("routes", index), route) for index, route in enumerate(settings.routes))
-
-
-def _warning(sources: Sources, path: Path, message: str) -> Problem:
-    return sources.problem(path, message, severity=Severity.WARNING)

@@ -1,25 +1,21 @@
-"""What a model cannot see in one value about what may come in: lists, header rules and CORS that do not fit together.
+"""What a model cannot see in one value about what may come in: lists and CORS that do not fit together.
 
 Each check yields problems; an error where exchanges would go wrong, a warning where something is without effect or
 more open than it looks. Their order does not matter.
 """
 
 from collections.abc import Iterator
-from typing import Literal
 
 from gateway.config.positions import Path
-from gateway.config.problem import Problem, Severity
+from gateway.config.problem import Problem
 from gateway.config.sources import Sources
-from gateway.exchange.fields import plain
 from gateway.grammar.addresses import parse_listen, parse_network
 from gateway.grammar.origins import ANY
 from gateway.policy.addresses import AddressesSettings
-from gateway.policy.header_rules import RequestHeadersSettings
 from gateway.settings import Settings
 from gateway.settings.policies import Policies, nearest
 
 Problems = Iterator[Problem]
-_DIRECTIONS = ("request_headers", "response_headers")
 
 
 def sizes_of_heads_fit(settings: Settings, sources: Sources) -> Problems:
@@ -28,7 +24,7 @@ def sizes_of_heads_fit(settings: Settings, sources: Sources) -> Problems:
     if server.max_header_size > server.max_headers_size:
         key = "max_headers_size" if "max_headers_size" in server.model_fields_set else "max_header_size"
         message = "max_header_size cannot act: max_headers_size is smaller"
-        yield _warning(sources, ("server", key), message)
+        yield sources.warning(("server", key), message)
 
 
 def proxies_are_trusted(settings: Settings, sources: Sources) -> Problems:
@@ -40,17 +36,17 @@ def proxies_are_trusted(settings: Settings, sources: Sources) -> Problems:
     if server.max_connections_per_address is not None:
         path: Path = ("server", "max_connections_per_address")
         if all(parse_listen(text).is_unix for text in server.listen) and server.proxy_protocol == "off":
-            yield _warning(sources, path, "cannot act: all listeners are unix sockets, whose peers have no address")
+            yield sources.warning(path, "cannot act: all listeners are unix sockets, whose peers have no address")
         elif server.workers > 1:
             message = f"holds for each worker: {server.workers} workers allow {server.workers} times as many together"
-            yield _warning(sources, path, message)
+            yield sources.warning(path, message)
         if server.max_connections_per_address >= server.max_connections:
-            yield _warning(sources, path, "cannot act: max_connections is reached before")
+            yield sources.warning(path, "cannot act: max_connections is reached before")
 
 
 def address_lists_can_act(settings: Settings, sources: Sources) -> Problems:
     """No address is allowed that is denied by the same table, and none is meant that cannot come."""
-    tables = [(at, table.addresses) for at, table in _tables(settings)]
+    tables = [(at, table.addresses) for at, table in settings.tables()]
     unix = any(parse_listen(text).is_unix for text in settings.server.listen)
     for at, lists in [(("server",), settings.server.addresses), *tables]:
         yield from _hidden(lists, (*at, "addresses"), sources)
@@ -58,7 +54,7 @@ def address_lists_can_act(settings: Settings, sources: Sources) -> Problems:
             for index, text in enumerate(getattr(lists, key) or ()):
                 if text == "unix" and not unix:
                     message = "cannot act: no listener is a unix socket"
-                    yield _warning(sources, (*at, "addresses", key, index), message)
+                    yield sources.warning((*at, "addresses", key, index), message)
 
 
 def _hidden(lists: AddressesSettings, at: Path, sources: Sources) -> Problems:
@@ -76,7 +72,7 @@ def _hidden(lists: AddressesSettings, at: Path, sources: Sources) -> Problems:
                 for each in denied
             )
         if covered:
-            yield _warning(sources, (*at, "allow", index), "cannot act: deny has all of it")
+            yield sources.warning((*at, "allow", index), "cannot act: deny has all of it")
 
 
 def origins_are_safe(settings: Settings, sources: Sources) -> Problems:
@@ -94,57 +90,7 @@ def origins_are_safe(settings: Settings, sources: Sources) -> Problems:
         own = route.cors
         said = any(getattr(own, key) != type(own).model_fields[key].default for key in own.model_fields_set)
         if said and not cors.origins:
-            yield _warning(sources, ("routes", index, "cors"), "cannot act: no origins are set", at="key")
-    for at, table in _tables(settings):
+            yield sources.warning(("routes", index, "cors"), "cannot act: no origins are set", at="key")
+    for at, table in settings.tables():
         if ANY in table.cors.origins and len(set(table.cors.origins) - {"null"}) > 1:
-            yield _warning(sources, (*at, "cors", "origins"), 'the other origins cannot act beside "*"')
-
-
-def header_rules_can_act(settings: Settings, sources: Sources) -> Problems:
-    """Each rule of a table finds its field, and no two rules are about the same one."""
-    own = settings.forwarding.request_id_header
-    for at, table in _tables(settings):
-        for direction in _DIRECTIONS:
-            rules: RequestHeadersSettings = getattr(table, direction)
-            path: Path = (*at, direction)
-            for key in ("set", "add", "remove", "rename"):
-                yield from _named_twice(getattr(rules, key), (*path, key), sources)
-            yield from _undone(rules, path, sources)
-            if direction == "request_headers" and own:
-                names = [(key, name) for key in ("set", "add") for name in getattr(rules, key)]
-                for key, name in names:
-                    if plain(name) == plain(own):
-                        message = "cannot act: forwarding.request_id_header sets this field"
-                        yield _warning(sources, (*path, key, name), message, at="key")
-
-
-def _named_twice(names: dict[str, str] | tuple[str, ...], at: Path, sources: Sources) -> Problems:
-    seen: dict[str, str] = {}
-    for index, name in enumerate(names):
-        first = seen.setdefault(plain(name), name)
-        if first is not name or (isinstance(names, tuple) and name in names[:index]):
-            where = (*at, index) if isinstance(names, tuple) else (*at, name)
-            message = "this field is there twice; case, and - or _, make no other one"
-            yield sources.problem(where, message, at="value" if isinstance(names, tuple) else "key")
-
-
-def _undone(rules: RequestHeadersSettings, at: Path, sources: Sources) -> Problems:
-    removed, single = set(map(plain, rules.remove)), set(map(plain, rules.set))
-    for old, new in rules.rename.items():
-        if plain(old) in removed:
-            yield _warning(sources, (*at, "rename", old), "cannot act: remove takes this field out", at="key")
-        elif plain(new) in single:
-            yield _warning(sources, (*at, "rename", old), "cannot act: set replaces the field with the new name")
-    for index, name in enumerate(rules.remove):
-        if plain(name) in single:
-            yield _warning(sources, (*at, "remove", index), "cannot act: set takes out what is there anyway")
-
-
-def _tables(settings: Settings) -> Iterator[tuple[Path, Policies]]:
-    yield ("defaults",), settings.defaults
-    yield from ((("upstreams", name), upstream) for name, upstream in settings.upstreams.items())
-    yield from ((("routes", index), route) for index, route in enumerate(settings.routes))
-
-
-def _warning(sources: Sources, path: Path, message: str, *, at: Literal["key", "value"] = "value") -> Problem:
-    return sources.problem(path, message, at=at, severity=Severity.WARNING)
+            yield sources.warning((*at, "cors", "origins"), 'the other origins cannot act beside "*"')

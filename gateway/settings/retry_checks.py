@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.config.positions import Path
-from gateway.config.problem import Problem, Severity
+from gateway.config.problem import Problem
 from gateway.config.sources import Sources
 from gateway.config.units import format_duration
 from gateway.policy.retry import RetrySettings, sends_twice, tries
@@ -26,10 +26,10 @@ def retries_can_act(settings: Settings, sources: Sources) -> Problems:
         if tries(retry, endpoints) < 2:
             why = "attempts is 1" if whole.attempts is not None else "with one endpoint, attempts is 1 by default"
             for key in sorted(given - {"attempts"}):
-                yield _warning(sources, (*at, key), f"cannot act: {why}")
+                yield sources.warning((*at, key), f"cannot act: {why}")
         elif not whole.on:
             for key in sorted(given):
-                yield _warning(sources, (*at, key), "cannot act: on is empty")
+                yield sources.warning((*at, key), "cannot act: on is empty")
         else:
             yield from _single_settings(sources, at, given, whole)
 
@@ -38,12 +38,12 @@ def _single_settings(sources: Sources, at: Path, given: set[str], whole: RetrySe
     retry = whole.retry()
     for key in sorted(given & {"methods", "buffer"}):
         if not sends_twice(retry):
-            yield _warning(sources, (*at, key), "cannot act: on names nothing that happens once a request is sent")
+            yield sources.warning((*at, key), "cannot act: on names nothing that happens once a request is sent")
     if "retry_after_max" in given and not retry.statuses:
-        yield _warning(sources, (*at, "retry_after_max"), "cannot act: on names no status")
+        yield sources.warning((*at, "retry_after_max"), "cannot act: on names no status")
     if given & {"backoff", "backoff_max"} and whole.backoff > whole.backoff_max:
         key = "backoff" if "backoff" in given else "backoff_max"
-        yield _warning(sources, (*at, key), "cannot act: backoff_max is shorter than backoff")
+        yield sources.warning((*at, key), "cannot act: backoff_max is shorter than backoff")
 
 
 def waits_fit_the_total(settings: Settings, sources: Sources) -> Problems:
@@ -62,7 +62,7 @@ def waits_fit_the_total(settings: Settings, sources: Sources) -> Problems:
         total = nearest(*(layer.timeouts for layer in layers)).total
         if total is not None and retry.retry_after_max >= total and retry.retry().statuses:
             message = f"longer waits than timeouts.total, which is {format_duration(total)}, cannot happen"
-            yield _warning(sources, (*at, "retry", "retry_after_max"), message)
+            yield sources.warning((*at, "retry", "retry_after_max"), message)
 
 
 def budgets_hold_for_each_worker(settings: Settings, sources: Sources) -> Problems:
@@ -76,7 +76,7 @@ def budgets_hold_for_each_worker(settings: Settings, sources: Sources) -> Proble
     for path, layer in layers:
         if "budget" in layer.retry.model_fields_set and layer.retry.budget is not None:
             message = f"holds for each worker: {workers} workers may always make {workers * ALWAYS_ALLOWED} retries"
-            yield _warning(sources, (*path, "retry", "budget"), message)
+            yield sources.warning((*path, "retry", "budget"), message)
 
 
 def _tables(settings: Settings) -> Iterator[tuple[Path, RetrySettings, RetrySettings, int]]:
@@ -94,7 +94,3 @@ def _tables(settings: Settings) -> Iterator[tuple[Path, RetrySettings, RetrySett
         if below is not None:
             inherited = nearest(below.retry, everywhere)
             yield ("routes", index, "retry"), nearest(route.retry, inherited), inherited, len(below.endpoints)
-
-
-def _warning(sources: Sources, path: Path, message: str) -> Problem:
-    return sources.problem(path, message, severity=Severity.WARNING)

@@ -8,6 +8,7 @@ from gateway.config.files import KeyFileOrText, ReadableFile
 from gateway.config.model import NEVER_SHOWN, Kind, Model
 from gateway.config.problem import Unacceptable
 from gateway.config.units import Duration, DurationOrOff
+from gateway.exchange.credential import Credentials
 from gateway.grammar.addresses import EndpointText, HostText, endpoint_text
 from gateway.policy.balance import Balance, HashOn
 from gateway.policy.breaker import BreakerSettings
@@ -134,3 +135,13 @@ class UpstreamSettings(Policies):
     Default false: a name that resolves to one gets 502. There clouds hand out the credentials of the machine."""
     tls: UpstreamTlsSettings = Field(default_factory=UpstreamTlsSettings)
     """How `https` endpoints are spoken to. Table. Default: certificates by the authorities of the system."""
+
+    def credentials_by(self, general: CredentialsSettings | None) -> tuple[Credentials | None, ...]:
+        """Return what each endpoint is shown where the route says ``general``: its own, else that, else the upstream's.
+
+        As a whole; () for none.
+        """
+        general = self.credentials if general is None else general
+        each = (general if endpoint.credentials is None else endpoint.credentials for endpoint in self.endpoints)
+        compiled = tuple(None if settings is None else settings.compiled() for settings in each)
+        return compiled if any(credentials is not None for credentials in compiled) else ()

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from gateway.delivery.courier import Away
 from gateway.store.migrations import SchemaTooNew, migrate
 
 _BUSY_SECONDS = 5.0
@@ -19,11 +20,13 @@ _CONNECT_SECONDS = 5
 _SILENT_MILLISECONDS = 30_000
 """After it a server that acknowledges nothing counts as gone."""
 _SQLITE_SETUP = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA journal_size_limit = 16777216")
+_NO_SUCH_TABLE = "42P01"
+"""PostgreSQL's code for it."""
 _MOST_WORDS = 300
 
 
-class Away(Exception):
-    """The database cannot be used now; what it says is fit for a log."""
+class Empty(Away):
+    """Nobody has written to the database yet: it lacks its file, or its table."""
 
 
 class Refused(Exception):
@@ -58,10 +61,10 @@ class Database:
             raise Away(words(error)) from None
 
     def open_for_reading(self) -> Connection:
-        """Return a connection that sees one moment of the database. Raises `Away`."""
+        """Return a connection that sees one moment of the database; make no file. Raises `Away`, and `Empty`."""
+        if self._path is not None and not self._path.exists():
+            raise Empty("nothing has been written yet: the database has no file")
         try:
-            if self._path is not None:
-                os.stat(self._path)  # Reading makes no file.
             connection = self.engine.connect()
             if not self.is_sqlite:
                 # In the transaction of the query, for a pooler may give the connection to somebody else after it. The
@@ -70,6 +73,14 @@ class Database:
             return connection
         except (SQLAlchemyError, OSError, sqlite3.Error) as error:
             raise Away(words(error)) from None
+
+
+def reading_fault(error: Exception) -> Away:
+    """Return what an error of a query means."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    if getattr(cause, "sqlstate", None) == _NO_SUCH_TABLE or str(cause).startswith("no such table"):
+        return Empty("nothing has been written yet: the database has no table of exchanges")
+    return Away(words(error))
 
 
 def translated(error: Exception) -> Exception:

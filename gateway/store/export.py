@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import gevent
 from sqlalchemy import Connection, CursorResult, Select, or_, select
 
-from gateway.store.database import Away, Database, translated
+from gateway.delivery.courier import Away
+from gateway.store.database import Database, reading_fault
 from gateway.store.encoding import Encoding
 from gateway.store.filters import Filters
 from gateway.store.lane import Lane, Work
@@ -109,7 +110,7 @@ class Export:
             options = self._connection.execution_options(yield_per=_ROWS_AT_ONCE)
             self._result = options.execute(query(filters))
         except Exception as error:
-            raise Away(str(translated(error))) from None
+            raise reading_fault(error) from None
 
     def _next(self) -> bytes | None:
         """Return the next rows as text; None after the last."""
@@ -117,7 +118,7 @@ class Export:
         try:
             rows = self._result.fetchmany(_ROWS_AT_ONCE)
         except Exception as error:
-            raise Away(str(translated(error))) from None
+            raise reading_fault(error) from None
         return self._encoding.rows(rows) if rows else None
 
     def _patiently(self, call: Callable[[], T]) -> T:

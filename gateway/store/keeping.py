@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import gevent
 
 from gateway.observe.record import Record
-from gateway.store.database import Database
+from gateway.store.database import Database, Empty
 from gateway.store.encoding import ENCODINGS
 from gateway.store.export import Export
 from gateway.store.filters import parse_filters
@@ -56,8 +56,11 @@ class Store:
         )
         try:
             running.export.begin(filters)
-        except BaseException:
+        except BaseException as error:
             running.close()
+            why = self._writer.error
+            if isinstance(error, Empty) and why is not None:
+                raise Empty(f"{error}; it cannot be written: {why}") from None
             raise
         return running
 
@@ -68,7 +71,7 @@ class Store:
             "database": self._database.shown,
             "waiting": writer.waiting,
             "queue": self.plan.queue,
-            "written": writer.written,
+            "written": writer.delivered,
             "dropped": writer.dropped,
             "refused": writer.refused,
             "failures": writer.failures,

@@ -21,7 +21,7 @@ CREATE TABLE exchanges (
     not_retried TEXT, hedged TEXT, peer TEXT, format TEXT, frames BIGINT, first_frame_ms DOUBLE PRECISION,
     stalls BIGINT, flaw TEXT, prompt_tokens BIGINT, completion_tokens BIGINT, total_tokens BIGINT, unwatched TEXT,
     early_ms DOUBLE PRECISION, pings BIGINT, drained TEXT, drained_bytes BIGINT, upstream_request_id TEXT,
-    trace_id TEXT,
+    trace_id TEXT, converted TEXT,
     attempts BIGINT, tries TEXT,
     PRIMARY KEY (time, writer, number)
 ){clustered}""",

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
+from gateway.delivery.courier import Away
 from gateway.observe.record import Record
-from gateway.store.database import Away, Database, Refused, translated
+from gateway.store.database import Database, Refused, translated
 from gateway.store.plan import StorePlan
 from gateway.store.schema import COLUMNS, Value, rows_by
 

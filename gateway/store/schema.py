@@ -19,7 +19,7 @@ _TEXTS = frozenset(
     {
         "id", "route", "upstream", "endpoint", "method", "target", "outcome", "failure", "side", "detail", "principal",
         "auth", "priority", "not_retried", "hedged", "peer", "format", "flaw", "unwatched", "drained",
-        "upstream_request_id", "trace_id",
+        "upstream_request_id", "trace_id", "converted",
     }
 )  # fmt: skip
 _WHOLE = frozenset(
@@ -34,7 +34,6 @@ PLAIN = tuple(name for name in Record._fields if name not in ("time", "tries"))
 """Columns that say what the member of the record says."""
 TOLD = ("time", *PLAIN, "attempts", "tries")
 """Columns that exports show, in their order."""
-MAY_BE_LEFT_OUT = frozenset({"target", "peer", "principal", "detail", "id", "upstream_request_id", "tries"})
 
 
 def _column(name: str) -> Column[Value]:

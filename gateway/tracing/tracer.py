@@ -35,7 +35,7 @@ class Tracer:
             "receiver": str(self.tracing.place.endpoint),
             "waiting": sender.waiting,
             "queue": self.tracing.queue,
-            "sent": sender.sent,
+            "sent": sender.delivered,
             "dropped": sender.dropped,
             "refused": sender.refused,
             "failures": sender.failures,

@@ -131,9 +131,7 @@ async def measure(limits: dict[str, object], clients: int, warm_up: float, secon
                 tally.counting = True
                 await asyncio.sleep(seconds)
                 tally.counting = False
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _end(tasks)
             finally:
                 await asyncio.to_thread(running.stop)
     return {
@@ -144,6 +142,15 @@ async def measure(limits: dict[str, object], clients: int, warm_up: float, secon
         "refused p50 ms": _at(tally.refused, 50),
         "gave up/s": tally.given_up / seconds,
     }
+
+
+async def _end(tasks: list["asyncio.Task[None]"]) -> None:
+    """Cancel the clients until they have ended: a cancellation that meets a timeout can be lost (Python 3.11)."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1.0)
 
 
 def _at(values: list[float], percent: int) -> float:

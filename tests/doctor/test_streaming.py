@@ -60,13 +60,14 @@ def test_event_has_arrived_when_its_line_is_whole() -> None:
         (events(FLOWING), events(FLOWING), GOOD),
         (events(FLOWING), events(FLOWING, coding="gzip"), NOTE),
         (events(FLOWING), events(AT_ONCE, coding="gzip"), BAD),
+        (events(AT_ONCE), events(AT_ONCE, coding="gzip"), NOTE),
         (events(FLOWING, coding="gzip"), events(FLOWING, coding="gzip"), BAD),
     ],
 )
 def test_compression_is_bad_where_it_holds_back_or_was_not_asked_for(
     plain: Paced, zipped: Paced, severity: Severity
 ) -> None:
-    """Compression that flushes each event is a note."""
+    """Compression that flushes each event is a note; so is one that cannot be to blame alone: that is said already."""
     assert about(chain(paced=plain, zipped=zipped), "compression").severity is severity
 
 

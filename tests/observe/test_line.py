@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.exchanges import a_reply, a_request, a_route, an_attempt, an_exchange
+from support.records import line
 
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import BODY_CUT, CONNECT_REFUSED, HEAD_MISSING, NO_ROUTE, SUPERSEDED, Failure
@@ -16,8 +17,9 @@ from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.message import RequestHead, Source
 from gateway.exchange.outcome import Outcome
 from gateway.exchange.target import parse_endpoint
-from gateway.observe.line import LineHandler, LineLog, as_json, as_text, level_of, line
+from gateway.observe.line import LineHandler, LineLog, as_json, as_text, level_of
 from gateway.observe.masking import without_secrets
+from gateway.observe.record import record_of
 
 NOW = "2025-01-01T00:00:00.000Z"
 
@@ -37,6 +39,10 @@ def ended(request: RequestHead | None = None) -> Exchange:
     exchange.relayed_bytes, exchange.received_bytes = 550, 3
     exchange.outcome = Outcome.COMPLETE
     return exchange
+
+
+def write(log: LineLog, exchange: Exchange) -> None:
+    log.write(record_of(exchange, 1735689600.25), level_of(exchange))
 
 
 def test_ended_exchange_is_told_completely() -> None:
@@ -206,6 +212,16 @@ def test_text_tells_attempts_ids_and_failures_where_there_are_any() -> None:
     )
 
 
+def test_answer_that_was_converted_says_what_into() -> None:
+    """In both forms; all others say nothing of it."""
+    exchange = ended()
+    assert "converted" not in line(exchange, NOW)
+    exchange.converted = "application/x-ndjson"
+    told = line(exchange, NOW)
+    assert told["converted"] == "application/x-ndjson"
+    assert " as application/x-ndjson " in as_text(told)
+
+
 @pytest.mark.parametrize(
     ("outcome", "level"),
     [
@@ -238,7 +254,7 @@ def test_line_is_written_once_in_the_chosen_format(format_: str, begins: str, ca
     log = LineLog(format_, logging.getLogger("tests.line"))  # type: ignore[arg-type]
 
     with caplog.at_level(logging.INFO, "tests.line"):
-        log.finish(ended(a_request(target="/%s%d")), 1735689600.25)
+        write(log, ended(a_request(target="/%s%d")))
 
     (written,) = caplog.records
     assert written.levelno == logging.INFO
@@ -266,7 +282,7 @@ class OneHandler:
         self.logger.addHandler(self.handler)
 
     def finish(self) -> None:
-        LineLog("text", self.logger).finish(ended(a_request(target="/%s%d")), 1735689600.25)
+        write(LineLog("text", self.logger), ended(a_request(target="/%s%d")))
 
 
 def test_line_is_the_same_with_and_without_a_record_of_logging() -> None:
@@ -312,14 +328,15 @@ def test_stream_that_takes_nothing_does_not_reach_the_exchange() -> None:
     one.finish()
 
 
-def test_line_below_the_loggers_level_is_not_even_made(caplog: pytest.LogCaptureFixture) -> None:
+def test_line_below_the_loggers_level_is_not_wanted(caplog: pytest.LogCaptureFixture) -> None:
     """Who wants errors only pays for errors only."""
-    log = LineLog("json", logging.getLogger("tests.line"))
+    log, failed = LineLog("json", logging.getLogger("tests.line")), ended()
+    failed.outcome = Outcome.FAILED
 
     with caplog.at_level(logging.ERROR, "tests.line"):
-        log.finish(ended(), 1735689600.25)
-
-    assert not caplog.records
+        assert (log.wants(ended()), log.wants(failed)) == (False, True)
+    with caplog.at_level(logging.INFO, "tests.line"):
+        assert log.wants(ended())
 
 
 def test_exchange_that_waited_tells_how_long_and_in_which_class() -> None:

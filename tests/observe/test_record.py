@@ -6,7 +6,6 @@ from gateway.exchange.failure import CLIENT_GONE, CONNECT_REFUSED, Failure
 from gateway.exchange.identity import Identity
 from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.outcome import Outcome
-from gateway.observe.line import line, line_of
 from gateway.observe.record import record_of
 
 
@@ -21,6 +20,7 @@ def test_record_tells_who_asked_what_was_tried_and_who_ended_it() -> None:
     exchange.reply = a_reply()
     exchange.marks = Marks("openai", frames=7, usage=Usage(1, None, 3))
     exchange.first_frame_at, exchange.stalls, exchange.pings, exchange.relayed_bytes = 101.5, 2, 4, 99
+    exchange.converted = "text/csv"
     exchange.fail(Failure(CLIENT_GONE, "FIN"))
     exchange.outcome, exchange.finished_at = Outcome.CLIENT_GONE, 102.0
 
@@ -35,14 +35,7 @@ def test_record_tells_who_asked_what_was_tried_and_who_ended_it() -> None:
     assert [(each.started_ms, each.ended_ms) for each in record.tries] == [(0.0, 250.0), (500.0, 1000.0)]
     assert (record.frames, record.first_frame_ms, record.stalls, record.pings) == (7, 1500.0, 2, 4)
     assert (record.prompt_tokens, record.completion_tokens, record.total_tokens) == (1, None, 3)
-    assert (record.bytes_down, record.total_ms) == (99, 2000.0)
-
-
-def test_line_is_made_from_the_record() -> None:
-    """What the log and the store say of an exchange cannot differ."""
-    exchange = an_exchange(route=a_route())
-    exchange.outcome = Outcome.REJECTED
-    assert line_of(record_of(exchange, 0.0), "now") == line(exchange, "now")
+    assert (record.bytes_down, record.total_ms, record.converted) == (99, 2000.0, "text/csv")
 
 
 def test_stream_that_told_no_cost_has_no_tokens() -> None:

@@ -225,12 +225,12 @@ def test_limit_that_grew_lets_those_in_who_wait() -> None:
     assert (slots.running, slots.waiting) == (20, 10)
     (hooks,) = concurrency.hooks(route)
     assert hooks.commit is not None
-    for exchange in exchanges[:20]:
+    for number, exchange in enumerate((*exchanges[:20], *exchanges[:5])):  # As many as one window wants.
         attempt = an_attempt()
-        attempt.started = attempt.sent_at = 7.0
+        attempt.started = attempt.sent_at = 7.0 + number
         attempt.status = 200
         exchange.attempts.append(attempt)
-        exchange.head_at = 8.0
+        exchange.head_at = attempt.sent_at + 0.5
         hooks.commit(exchange, None)  # type: ignore[arg-type]
     assert slots.running == slots.allowed == 22
 

@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from support.records import END, a_record
+from support.waiting import until
 
+from gateway.delivery.courier import Away
 from gateway.store import keeping
-from gateway.store.database import Away, Database
-from gateway.store.export import ReaderGone
+from gateway.store.database import Database, Empty, _make_file
+from gateway.store.encoding import ENCODINGS
+from gateway.store.export import Export, ReaderGone
+from gateway.store.filters import parse_filters
 from gateway.store.keeping import MOST_EXPORTS, Store, TooMany
+from gateway.store.lane import Lane
 from gateway.store.plan import StorePlan
 from gateway.store.rows import Rows
 
@@ -29,7 +35,7 @@ def store(url: str) -> Iterator[Store]:
     rows = Rows(Database(url), StorePlan(""), 1)
     rows.write(list(enumerate(RECORDS)))
     rows.close()
-    made = Store(StorePlan(url))
+    made = Store(StorePlan(url, keep_seconds=None))
     yield made
     made.close(1.0)
 
@@ -74,13 +80,27 @@ def test_exports_beyond_the_bound_are_refused_until_one_ends(store: Store) -> No
         each.close()
 
 
-def test_database_that_is_not_there_is_told_before_anything_is_sent(tmp_path: Any) -> None:
-    """Then there can still be a status. Reading makes no file."""
-    store = Store(StorePlan(f"sqlite:///{tmp_path}/none.db", flush_seconds=60))
-    with pytest.raises(Away, match="FileNotFoundError"):
+@pytest.mark.parametrize("file", [False, True])
+def test_database_that_nobody_has_written_to_says_so(url: str, file: bool) -> None:
+    """In plain words and before anything is sent, so that there can still be a status. Reading makes no file."""
+    database = Database(url)
+    if file and database.is_sqlite:
+        _make_file(Path(url.removeprefix("sqlite:///")))  # As a writer leaves it that is about to make its table.
+    export = Export(database, Lane(1 if database.is_sqlite else 0), ENCODINGS["csv"](), lambda: False, 5.0)
+    with pytest.raises(Empty, match=r"^nothing has been written yet: the database has no (file|table of exchanges)$"):
+        export.begin(parse_filters([], END))
+    export.close()
+    assert not database.is_sqlite or Path(url.removeprefix("sqlite:///")).exists() == file
+
+
+def test_database_that_cannot_be_written_says_why_there_is_nothing(tmp_path: Path) -> None:
+    """Waiting would not help there."""
+    (tmp_path / "in-the-way").write_text("no directory")
+    store = Store(StorePlan(f"sqlite:///{tmp_path}/in-the-way/x.db", flush_seconds=3600))
+    until(lambda: store.snapshot()["error"])
+    with pytest.raises(Empty, match=r"^nothing has been written yet: .*; it cannot be written: \w+Error: "):
         store.export("csv", [], lambda: False)
     assert store.snapshot()["exports"] == 0
-    assert not (tmp_path / "none.db").exists()
     store.close(1.0)
 
 
@@ -90,7 +110,7 @@ def test_error_in_the_middle_is_raised_where_the_rows_end(url: str) -> None:
     rows = Rows(database, StorePlan(""), 1)
     rows.write([(number, a_record(number)) for number in range(1000)])
     rows.close()
-    store = Store(StorePlan(url))
+    store = Store(StorePlan(url, keep_seconds=None))
     running = store.export("json", [], lambda: False)
     chunks = iter(running.chunks())
     first = next(chunks)
@@ -107,7 +127,7 @@ def test_reader_that_leaves_cancels_a_query_that_still_looks(tmp_path: Any, monk
     monkeypatch.setattr(keeping, "MOST_EXPORTS", 1)
     url = f"sqlite:///{tmp_path}/exchanges.db"
     Database(url).open().close()
-    store = Store(StorePlan(url))
+    store = Store(StorePlan(url, keep_seconds=None))
     slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000000) SELECT max(x) FROM n"
 
     @event.listens_for(store._database.engine, "before_cursor_execute", retval=True)

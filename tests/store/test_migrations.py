@@ -5,7 +5,8 @@ import threading
 import pytest
 from sqlalchemy import inspect
 
-from gateway.store.database import Away, Database
+from gateway.delivery.courier import Away
+from gateway.store.database import Database
 from gateway.store.migrations import MIGRATIONS
 from gateway.store.schema import COLUMNS, EXCHANGES, KEY
 

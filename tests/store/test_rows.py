@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import event
 from support.records import END, a_record
 
-from gateway.store.database import Away, Database
+from gateway.delivery.courier import Away
+from gateway.store.database import Database
 from gateway.store.plan import StorePlan
 from gateway.store.rows import Rows
 from gateway.store.schema import COLUMNS, KEY

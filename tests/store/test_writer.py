@@ -2,12 +2,12 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import gevent
 import pytest
 from support.records import a_record
+from support.waiting import until
 
 from gateway.store.database import Database
 from gateway.store.plan import StorePlan
@@ -16,7 +16,7 @@ from gateway.store.writer import Writer
 
 def a_writer(path: Path, **plan: object) -> Writer:
     url = f"sqlite:///{path}"
-    made = StorePlan(url, flush_seconds=0.01, keep_seconds=None, **plan)  # type: ignore[arg-type]
+    made = StorePlan(url, **{"flush_seconds": 0.01, "keep_seconds": None, **plan})  # type: ignore[arg-type]
     return Writer(Database(url), made, lambda: 1_700_000_000.0)
 
 
@@ -27,11 +27,12 @@ def ids(path: Path) -> list[str]:
     return found
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Wait in the event loop, where the writer lives."""
-    with gevent.Timeout(10):
-        while not condition():
-            gevent.sleep(0.005)
+def ids_or_none(path: Path) -> list[str] | None:
+    """Return the ids, or None where there is no table yet."""
+    try:
+        return ids(path)
+    except sqlite3.OperationalError:
+        return None
 
 
 def test_records_reach_the_database_in_their_order(tmp_path: Path) -> None:
@@ -40,9 +41,28 @@ def test_records_reach_the_database_in_their_order(tmp_path: Path) -> None:
     writer = a_writer(path, batch=10)
     for number in range(105):
         writer.put(a_record(number))
-    until(lambda: writer.written == 105)
+    until(lambda: writer.delivered == 105)
     assert ids(path) == [f"id-{number}" for number in range(105)]
     assert writer.close(1.0) == 0
+
+
+def test_database_is_opened_before_there_is_anything_to_write(tmp_path: Path) -> None:
+    """Not after the first interval: then an export already finds the table."""
+    path = tmp_path / "exchanges.db"
+    writer = a_writer(path, flush_seconds=3600.0)
+    until(lambda: path.exists() and ids_or_none(path) == [])
+    assert writer.close(1.0) == 0
+
+
+def test_database_of_a_newer_version_is_told_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever starts the gateway sees it then, not when the first exchange has ended."""
+    path = tmp_path / "exchanges.db"
+    with Database(f"sqlite:///{path}").open() as connection, connection.begin():
+        connection.exec_driver_sql("INSERT INTO slowgate_schema (version) VALUES (99)")
+    writer = a_writer(path, flush_seconds=3600.0)
+    until(lambda: writer.error)
+    assert "the store cannot be written, records wait: SchemaTooNew: the database has schema 99" in caplog.text
+    assert writer.close(0.0) == 0
 
 
 def test_closing_writes_what_waits(tmp_path: Path) -> None:
@@ -64,10 +84,10 @@ def test_outage_keeps_the_newest_and_counts_the_rest(tmp_path: Path, caplog: pyt
         for number in range(150):
             writer.put(a_record(number))
         until(lambda: writer.failures >= 2)
-        assert (writer.waiting, writer.dropped, writer.written) == (100, 50, 0)
+        assert (writer.waiting, writer.dropped, writer.delivered) == (100, 50, 0)
         assert writer.error is not None
         (tmp_path / "later").unlink()
-        until(lambda: writer.written == 100)
+        until(lambda: writer.delivered == 100)
         until(lambda: writer.error is None)  # It is told a moment after the rows are there.
         until(lambda: "can be written again" in caplog.messages[-1])
     assert ids(path) == [f"id-{number}" for number in range(50, 150)]
@@ -96,7 +116,7 @@ def test_event_loop_goes_on_while_the_database_is_busy(tmp_path: Path) -> None:
     path = tmp_path / "exchanges.db"
     writer = a_writer(path)
     writer.put(a_record(0))
-    until(lambda: writer.written == 1)
+    until(lambda: writer.delivered == 1)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     writer.put(a_record(1))
@@ -104,8 +124,8 @@ def test_event_loop_goes_on_while_the_database_is_busy(tmp_path: Path) -> None:
     for _ in range(20):
         gevent.sleep(0.005)
         beats += 1
-    assert (beats, writer.written, writer.failures) == (20, 1, 0)
+    assert (beats, writer.delivered, writer.failures) == (20, 1, 0)
     holder.execute("COMMIT")
     holder.close()
-    until(lambda: writer.written == 2)
+    until(lambda: writer.delivered == 2)
     assert writer.close(1.0) == 0

@@ -1,6 +1,8 @@
-"""Ordinary records, so that a test only has to name what is special about its own."""
+"""Ordinary records, so that a test only has to name what is special about its own, and what is told of them."""
 
-from gateway.observe.record import Record, Try
+from gateway.exchange.exchange import Exchange
+from gateway.observe.line import Line, line_of
+from gateway.observe.record import Record, Try, record_of
 
 A_TRY = Try("http://127.0.0.1:9000", 0.4, 12.0, 200, None, None, False, False)
 END = 1_700_000_000.25
@@ -54,3 +56,8 @@ def a_record(number: int = 0, **members: object) -> Record:
         upstream_request_id=None,
     )
     return ordinary._replace(**members)  # type: ignore[arg-type]
+
+
+def line(exchange: Exchange, now_iso: str) -> Line:
+    """Return what is logged of an ended exchange."""
+    return line_of(record_of(exchange, 0.0), now_iso)

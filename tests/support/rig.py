@@ -3,14 +3,15 @@
 import json
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
 from support.conditions import wait_until
 from support.framing import FieldLines
-from support.gateway_process import Gateway, route_to, toml_table
+from support.gateway_process import Gateway, Line, route_to, toml_table
 from support.rude_client import RawResponse, RudeClient
 from support.scripted_connection import RawRequest, ScriptedConnection
 from support.scripted_upstream import Script, ScriptedUpstream, for_each_request, play, response
@@ -50,8 +51,12 @@ class Rig:
         base: str = "",
         environment: Mapping[str, str] | None = None,
         routes: list[Mapping[str, object]] | None = None,
+        also: str = "",
     ) -> None:
-        """Without ``routes`` there is one for every path; ``base`` is the path of the endpoint."""
+        """Without ``routes`` there is one for every path; ``base`` is the path of the endpoint.
+
+        ``also`` is further TOML.
+        """
         self._scripts: tuple[Script, ...] = (b"",)
         self._connections: list[ScriptedConnection] = []
         self._marks: dict[object, SimpleQueue[int]] = {}
@@ -62,6 +67,7 @@ class Rig:
         first, *others = routes or [{}]
         toml += route_to(self.upstream.url + base, upstream=upstream, **first)
         toml += "".join(toml_table("[routes]", {"upstream": "up", **route}) for route in others)
+        toml += also
         self.gateway = Gateway(toml, directory, server=server, environment=environment)
 
     def __enter__(self) -> Self:
@@ -111,6 +117,20 @@ class Rig:
         assert number == self._first, f"{number - self._first} connections; {self.seen}"
         self._first = number + 1
 
+    def line_of(self, answer: RawResponse) -> Line:
+        """Return the log line of the exchange that was answered; its id goes up, and comes back."""
+        return line_of(self.gateway, answer)
+
+    @contextmanager
+    def left_as_it_was(self) -> Iterator[None]:
+        """Fail where something that was opened meanwhile is left, on either side."""
+        wait_until(lambda: not self._connected(), what="quiet before the test")
+        before = self.gateway.open_fds()
+        yield
+        wait_until(lambda: not self._connected(), what="the end of all connections")
+        wait_until(lambda: self.gateway.open_fds() <= before, what="the end of all descriptors")
+        assert self.gateway.admin("/-/ready").json()["streams"] == 0
+
     @property
     def host(self) -> str:
         """What the upstream's Host field says."""
@@ -136,6 +156,9 @@ class Rig:
             assert client.wait_closed(0.1) == "eof"
             return b"".join(piece for _, piece in pieces)
 
+    def _connected(self) -> int:
+        return self.gateway.open_upstream_connections(self.upstream.port) + self.gateway.open_client_connections()
+
     def _mark(self) -> int:
         """Connect to the upstream and return the connection's number: all that connected before have lower ones."""
         with socket.socket() as marker:
@@ -159,6 +182,20 @@ class Rig:
                 play(scripts[min(number, len(scripts) - 1)], connection)
             finally:
                 self._ended.append(connection.number)
+
+
+def line_of(gateway: Gateway, answer: RawResponse) -> Line:
+    """Return the log line of the exchange that was answered; its id goes up, and comes back."""
+    found = answer.first("x-request-id")
+    return gateway.wait_for_line(lambda line: line["id"] == found)
+
+
+def ask(gateway: Gateway, octets: bytes = request("GET / HTTP/1.1")) -> tuple[int, Line]:
+    """Return the status a client got, and the line of its exchange."""
+    with RudeClient(gateway.address) as client:
+        answer = client.send(octets).read_response()
+    assert answer.complete
+    return answer.status, line_of(gateway, answer)
 
 
 def problem_code(answer: RawResponse) -> str:

@@ -1,4 +1,4 @@
-"""An exchange that only waits, for the tests of what may end its wait."""
+"""Waiting in the event loop: for a condition, and exchanges that only wait, for the tests of what may end it."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,13 @@ from gateway.exchange.failure import Failure, Interruption, Kind
 from gateway.relay.interrupts import Interrupts
 
 PATIENCE_SECONDS = 5.0
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait in the event loop, where what is tested lives, until ``condition`` holds."""
+    with gevent.Timeout(10):
+        while not condition():
+            gevent.sleep(0.002)
 
 
 def interrupted_since(begin: Callable[[Interrupts], float]) -> tuple[float, Kind]:

@@ -10,12 +10,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from support.tracing import an_ended, decoded
+from support.waiting import until
 
 from gateway.exchange.callers import Place
 from gateway.exchange.failure import CONNECT_REFUSED, Failure, FailureError
 from gateway.exchange.target import parse_endpoint
 from gateway.exchange.trace import TraceRule, Tracing
-from gateway.tracing import sender as sender_module
 from gateway.tracing.sender import BATCH, Sender
 from gateway.upstream.posting import Answer
 
@@ -45,8 +45,8 @@ Start = Callable[..., Sender]
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Start senders with short waits; they end with the test."""
-    monkeypatch.setattr(sender_module, "_FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(sender_module, "_LONGEST_PAUSE_SECONDS", 0.04)
+    monkeypatch.setattr(Sender, "first_pause_seconds", 0.02)
+    monkeypatch.setattr(Sender, "longest_pause_seconds", 0.04)
     made: list[Sender] = []
 
     def begin(post: Callable[[bytes], Answer], queue: int = 1000) -> Sender:
@@ -57,13 +57,6 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     yield begin
     for each in made:
         each.close(0.0)
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait in the event loop, where the sender lives."""
-    with gevent.Timeout(10):
-        while not condition():
-            gevent.sleep(0.002)
 
 
 def spans(messages: list[bytes]) -> list[str]:
@@ -77,7 +70,7 @@ def test_exchanges_are_sent_once_in_their_order_and_in_batches(start: Start) -> 
     sender = start(receiver)
     for number in range(BATCH * 2 + 5):
         sender.put(an_ended(number))
-    until(lambda: sender.sent == BATCH * 2 + 5)
+    until(lambda: sender.delivered == BATCH * 2 + 5)
     assert spans(receiver.messages) == [f"id-{number}" for number in range(BATCH * 2 + 5)]
     assert len(receiver.messages) == 3
     assert (sender.waiting, sender.dropped, sender.refused) == (0, 0, 0)
@@ -93,7 +86,7 @@ def test_receiver_that_is_away_gets_everything_when_it_is_back(
     receiver = Receiver(trouble, trouble, 200)  # type: ignore[arg-type]
     sender = start(receiver)
     sender.put(an_ended(1))
-    until(lambda: sender.sent == 1)
+    until(lambda: sender.delivered == 1)
     assert spans(receiver.messages[-1:]) == ["id-1"]
     assert (sender.failures, sender.error) == (2, None)
     told = [record.message for record in caplog.records]
@@ -113,7 +106,7 @@ def test_message_that_is_refused_is_counted_and_not_sent_again(
     sender.put(an_ended(1))
     until(lambda: sender.refused == 1)
     sender.put(an_ended(2))
-    until(lambda: sender.sent == 1)
+    until(lambda: sender.delivered == 1)
     assert spans(receiver.messages) == ["id-1", "id-2"]
     assert f"of 1 refused by the receiver (status {status})" in caplog.text
 
@@ -177,7 +170,7 @@ def test_defect_is_told_and_does_not_end_the_sender(start: Start, caplog: pytest
     receiver = Receiver(RuntimeError("oops"), 200)
     sender = start(receiver)
     sender.put(an_ended(1))
-    until(lambda: sender.sent == 1)
+    until(lambda: sender.delivered == 1)
     assert any(record.exc_info for record in caplog.records if record.levelno == logging.ERROR)
 
 
@@ -189,7 +182,7 @@ def test_streams_go_on_while_a_large_message_is_made(start: Start) -> None:
     other = gevent.spawn(lambda: [turns.append(gevent.sleep(0) or 1) for _ in range(10_000) if not receiver.messages])
     for number in range(BATCH):
         sender.put(an_ended(number))
-    until(lambda: sender.sent == BATCH)
+    until(lambda: sender.delivered == BATCH)
     other.kill()
     assert len(turns) > 10
     assert ExportTraceServiceRequest.FromString(receiver.messages[0])

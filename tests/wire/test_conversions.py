@@ -77,7 +77,8 @@ def test_each_frame_arrives_when_it_is_whole(
                 confirmed.put(number)
         assert list(arriving) == []
         assert answer.first("content-type") == (f"{CSV}; charset=utf-8" if accept == CSV else accept)
-        assert scene.line()["outcome"] == "complete"
+        line = scene.line()
+        assert (line["outcome"], line["converted"]) == ("complete", accept)
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,13 @@
 
 from collections.abc import Callable
 
-from support.gateway_process import Gateway, Line, route_to
+from support.gateway_process import Gateway, route_to
 from support.ports import free_port
-from support.rig import request
-from support.rude_client import RudeClient
+from support.rig import ask, request
 from support.scripted_upstream import ScriptedUpstream, read_request, response
 
 StartUpstream = Callable[..., ScriptedUpstream]
 StartGateway = Callable[..., Gateway]
-
-
-def ask(gateway: Gateway, octets: bytes = request("GET / HTTP/1.1")) -> tuple[int, Line]:
-    """Return the status a client got, and the line of its exchange."""
-    with RudeClient(gateway.address) as client:
-        answer = client.send(octets).read_response()
-    assert answer.complete
-    return answer.status, gateway.wait_for_line(lambda line: line["id"] == answer.first("x-request-id"))
 
 
 def test_dead_endpoint_beside_a_living_one_is_not_noticed(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from support.gateway_process import toml_table
 from support.rig import Rig, fields_but, request
 from support.scripted_upstream import response
 
@@ -29,10 +30,8 @@ ROUTES = [
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    rig = Rig(tmp_path_factory.mktemp("rig"), routes=ROUTES)
-    text = rig.gateway.file.read_text()
-    rig.gateway.file.write_text(text + '[upstreams.dead]\nendpoints = ["http://127.0.0.1:1"]\n')
-    with rig:
+    dead = toml_table("upstreams.dead", {"endpoints": ["http://127.0.0.1:1"]})
+    with Rig(tmp_path_factory.mktemp("rig"), routes=ROUTES, also=dead) as rig:
         yield rig
 
 

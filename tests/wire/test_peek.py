@@ -10,7 +10,7 @@ from support.certificates import TlsFiles
 from support.conditions import wait_until
 from support.gateway_process import Gateway, Line, route_to, toml_table
 from support.rig import Rig, problem_code, request
-from support.rude_client import RawResponse, RudeClient
+from support.rude_client import RudeClient
 from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import Script, chunk, hang, read_request, reset
 
@@ -49,21 +49,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 @pytest.fixture
 def rig(running: Rig) -> Iterator[Rig]:
     """The pair; when the test is over nothing it opened may be left, on either side."""
-    wait_until(lambda: not connections_of(running), what="quiet before the test")
-    before = running.gateway.open_fds()
-    yield running
-    wait_until(lambda: not connections_of(running), what="the end of all connections")
-    wait_until(lambda: running.gateway.open_fds() <= before, what="the end of all descriptors")
-    assert running.gateway.admin("/-/ready").json()["streams"] == 0
-
-
-def connections_of(rig: Rig) -> int:
-    return rig.gateway.open_upstream_connections(rig.upstream.port) + rig.gateway.open_client_connections()
-
-
-def line_of(gateway: Gateway, answer: RawResponse) -> Line:
-    found = answer.first("x-request-id")
-    return gateway.wait_for_line(lambda line: line["id"] == found)
+    with running.left_as_it_was():
+        yield running
 
 
 def told(line: Line) -> tuple[object, ...]:
@@ -85,7 +72,7 @@ def test_error_told_first_becomes_a_real_status(rig: Rig) -> None:
     assert (answer.status, answer.reason, answer.body, answer.complete) == (429, "Too Many Requests", ERROR, True)
     assert (answer.first("content-type"), answer.first("retry-after")) == ("application/json", "7")
     assert answer.first("proxy-status") == 'slowgate; error=http_protocol_error; details="rate_limit_error"'
-    line = line_of(rig.gateway, answer)
+    line = rig.line_of(answer)
     assert told(line) == (429, "failed", "in_band_error", 1, None)
     assert (line["side"], line["detail"]) == ("upstream", "rate_limit_error")
     assert failures(rig) == before + 1
@@ -104,7 +91,7 @@ def test_error_that_blames_the_request_is_not_the_endpoints_failure(rig: Rig) ->
     answer = rig.ask(request("GET /try HTTP/1.1"))
 
     assert (answer.status, answer.body) == (400, BLAMES)
-    assert told(line_of(rig.gateway, answer)) == (400, "failed", "in_band_error", 1, None)
+    assert told(rig.line_of(answer)) == (400, "failed", "in_band_error", 1, None)
     assert failures(rig) == before
 
 
@@ -115,7 +102,7 @@ def test_error_told_first_is_tried_again(rig: Rig, target: str) -> None:
     answer = rig.ask(request(f"GET {target} HTTP/1.1"))
 
     assert (answer.status, answer.body, answer.complete) == (200, PREAMBLE + CONTENT + LAST, True)
-    assert told(line_of(rig.gateway, answer)) == (200, "complete", None, 2, "in_band_error")
+    assert told(rig.line_of(answer)) == (200, "complete", None, 2, "in_band_error")
 
 
 @pytest.mark.parametrize(
@@ -133,12 +120,12 @@ def test_death_before_the_first_frame_is_tried_again(rig: Rig, end: list[bytes],
     rig.plays(dies, GOOD)
     answer = rig.ask(request("GET /try HTTP/1.1"))
     assert (answer.status, answer.body) == (200, PREAMBLE + CONTENT + LAST)
-    assert told(line_of(rig.gateway, answer)) == (200, "complete", None, 2, code)
+    assert told(rig.line_of(answer)) == (200, "complete", None, 2, code)
 
     rig.plays(dies)
     answer = rig.ask(request("GET /try HTTP/1.1"))
     assert (answer.status, problem_code(answer)) == (status, code)
-    assert told(line_of(rig.gateway, answer)) == (status, "failed", code, 2, code)
+    assert told(rig.line_of(answer)) == (status, "failed", code, 2, code)
 
 
 @pytest.mark.parametrize(
@@ -157,12 +144,12 @@ def test_answer_that_is_none_is_tried_again(rig: Rig, octets: list[bytes], code:
     rig.plays(nothing, GOOD)
     answer = rig.ask(request("GET /whole HTTP/1.1"))
     assert (answer.status, answer.body, answer.complete) == (200, PREAMBLE + CONTENT + LAST, True)
-    assert told(line_of(rig.gateway, answer)) == (200, "complete", None, 2, code)
+    assert told(rig.line_of(answer)) == (200, "complete", None, 2, code)
 
     rig.plays(nothing)
     answer = rig.ask(request("GET /whole HTTP/1.1"))
     assert (answer.status, answer.complete) == (status, True)
-    assert told(line_of(rig.gateway, answer)) == (status, "failed", code, 2, code)
+    assert told(rig.line_of(answer)) == (status, "failed", code, 2, code)
 
 
 def test_pings_in_place_of_a_frame_are_tried_again(rig: Rig) -> None:
@@ -178,7 +165,7 @@ def test_pings_in_place_of_a_frame_are_tried_again(rig: Rig) -> None:
     rig.plays(pings, GOOD)
     answer = rig.ask(request("GET /frame HTTP/1.1"))
     assert (answer.status, answer.body) == (200, PREAMBLE + CONTENT + LAST)
-    line = line_of(rig.gateway, answer)
+    line = rig.line_of(answer)
     assert told(line) == (200, "complete", None, 2, "first_frame_timeout")
     assert line["first_frame_ms"] >= 250
 
@@ -192,7 +179,7 @@ def test_silence_before_the_first_frame_is_tried_again(rig: Rig) -> None:
     rig.plays([read_request, SSE_HEAD, chunk(PREAMBLE), hang], GOOD)
     answer = rig.ask(request("GET /idle HTTP/1.1"))
     assert (answer.status, answer.body) == (200, PREAMBLE + CONTENT + LAST)
-    assert told(line_of(rig.gateway, answer)) == (200, "complete", None, 2, "idle_timeout")
+    assert told(rig.line_of(answer)) == (200, "complete", None, 2, "idle_timeout")
 
     rig.plays([read_request, SSE_HEAD, chunk(PREAMBLE), hang])
     answer = rig.ask(request("GET /idle HTTP/1.1"))
@@ -207,7 +194,7 @@ def test_head_goes_out_when_the_time_is_up_and_nothing_is_lost(rig: Rig) -> None
     assert (answer.status, answer.body, answer.complete) == (200, PREAMBLE + CONTENT + LAST, True)
     assert 0.15 <= answer.head_seconds < 0.45
     assert [piece for _, piece in answer.pieces] == [PREAMBLE, CONTENT, LAST]
-    line = line_of(rig.gateway, answer)
+    line = rig.line_of(answer)
     assert told(line) == (200, "complete", None, 1, None)
     assert (line["chunks"], line["bytes_down"]) == (3, len(answer.body))
     assert line["longest_gap_ms"] >= 450
@@ -219,7 +206,7 @@ def test_failure_after_the_time_is_a_cut(rig: Rig) -> None:
     answer = rig.ask(request("GET /short HTTP/1.1"))
 
     assert (answer.status, answer.body, answer.complete) == (200, PREAMBLE, False)
-    assert told(line_of(rig.gateway, answer)) == (200, "truncated", "body_cut", 1, None)
+    assert told(rig.line_of(answer)) == (200, "truncated", "body_cut", 1, None)
 
 
 def test_first_frame_ends_the_wait(rig: Rig) -> None:
@@ -228,7 +215,7 @@ def test_first_frame_ends_the_wait(rig: Rig) -> None:
     answer = rig.ask(request("GET / HTTP/1.1"))
 
     assert 0.25 <= answer.head_seconds < 0.7
-    line = line_of(rig.gateway, answer)
+    line = rig.line_of(answer)
     assert line["first_byte_ms"] >= 250
     assert line["longest_gap_ms"] >= 450
 

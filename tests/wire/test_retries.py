@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from support.conditions import wait_until
 from support.gateway_process import Gateway, Line, route_to
-from support.rig import DATE, Rig, problem_code, request
+from support.rig import DATE, Rig, ask, problem_code, request
 from support.rude_client import RudeClient
 from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import (
@@ -65,22 +65,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 @pytest.fixture
 def rig(running: Rig) -> Iterator[Rig]:
     """The pair; when the test is over nothing it opened may be left, on either side."""
-    wait_until(lambda: not connections_of(running), what="quiet before the test")
-    before = running.gateway.open_fds()
-    yield running
-    wait_until(lambda: not connections_of(running), what="the end of all connections")
-    wait_until(lambda: running.gateway.open_fds() <= before, what="the end of all descriptors")
-    assert running.gateway.admin("/-/ready").json()["streams"] == 0
-
-
-def connections_of(rig: Rig) -> int:
-    return rig.gateway.open_upstream_connections(rig.upstream.port) + rig.gateway.open_client_connections()
-
-
-def line_of(gateway: Gateway, answer: object) -> Line:
-    """Return the log line of the exchange that was answered; its id goes up, and comes back."""
-    found: str = answer.first("x-request-id")  # type: ignore[attr-defined]
-    return gateway.wait_for_line(lambda line: line["id"] == found)
+    with running.left_as_it_was():
+        yield running
 
 
 def told(line: Line) -> tuple[object, ...]:
@@ -102,7 +88,7 @@ def test_bad_end_before_the_head_is_followed_by_another_attempt(
     answer = rig.ask(request(f"{method} /a HTTP/1.1", f"Content-Length: {len(body)}", body=body), method=method)
 
     assert (answer.status, answer.body, answer.complete) == (200, b"" if method == "HEAD" else b"ok", True)
-    assert told(line_of(rig.gateway, answer)) == (200, "complete", 2, retried, None)
+    assert told(rig.line_of(answer)) == (200, "complete", 2, retried, None)
     assert [seen.body for seen in rig.seen] == [body, body]
     assert rig.heads()[0] == rig.heads()[1]
 
@@ -114,7 +100,7 @@ def test_post_is_not_sent_twice_unless_the_route_names_it(rig: Rig, end: list[by
     answer = rig.ask(request("POST /careful HTTP/1.1", "Content-Length: 5", body=b"hello"))
 
     assert answer.status == (503 if end == [_BUSY] else 502)
-    line = line_of(rig.gateway, answer)
+    line = rig.line_of(answer)
     assert (line["attempts"], line["not_retried"]) == (1, "method")
     assert len(rig.seen) == 1
 
@@ -134,7 +120,7 @@ def test_exhausted_attempts_relay_the_upstreams_last_answer(rig: Rig) -> None:
     answer = rig.ask(request("GET /a HTTP/1.1"))
 
     assert (answer.status, answer.body, answer.first("proxy-status")) == (503, b"three", None)
-    assert told(line_of(rig.gateway, answer)) == (503, "complete", 3, "503,503", "attempts")
+    assert told(rig.line_of(answer)) == (503, "complete", 3, "503,503", "attempts")
 
 
 def test_exhausted_attempts_that_brought_no_answer_are_a_502(rig: Rig) -> None:
@@ -143,7 +129,7 @@ def test_exhausted_attempts_that_brought_no_answer_are_a_502(rig: Rig) -> None:
     answer = rig.ask(request("GET /a HTTP/1.1"))
 
     assert (answer.status, problem_code(answer)) == (502, "head_missing")
-    assert told(line_of(rig.gateway, answer)) == (502, "failed", 3, "503,head_missing", "attempts")
+    assert told(rig.line_of(answer)) == (502, "failed", 3, "503,head_missing", "attempts")
 
 
 def test_status_that_is_not_named_is_relayed(rig: Rig) -> None:
@@ -151,7 +137,7 @@ def test_status_that_is_not_named_is_relayed(rig: Rig) -> None:
     rig.plays([read_request, response(b"no", DATE, status="502 Bad Gateway")])
     answer = rig.ask(request("GET /a HTTP/1.1"))
     assert answer.body == b"no"
-    assert told(line_of(rig.gateway, answer)) == (502, "complete", 1, None, None)
+    assert told(rig.line_of(answer)) == (502, "complete", 1, None, None)
 
 
 def test_silence_before_the_head_is_tried_again(rig: Rig) -> None:
@@ -160,7 +146,7 @@ def test_silence_before_the_head_is_tried_again(rig: Rig) -> None:
     answer = rig.ask(request("GET /slow HTTP/1.1"))
 
     assert (answer.status, answer.body) == (200, b"ok")
-    assert told(line_of(rig.gateway, answer)) == (200, "complete", 2, "first_byte_timeout", None)
+    assert told(rig.line_of(answer)) == (200, "complete", 2, "first_byte_timeout", None)
 
 
 def test_silence_in_every_attempt_is_a_504(rig: Rig) -> None:
@@ -169,7 +155,7 @@ def test_silence_in_every_attempt_is_a_504(rig: Rig) -> None:
     answer = rig.ask(request("GET /slow HTTP/1.1"))
 
     assert (answer.status, problem_code(answer)) == (504, "first_byte_timeout")
-    line = line_of(rig.gateway, answer)
+    line = rig.line_of(answer)
     assert told(line) == (504, "failed", 2, "first_byte_timeout", "attempts")
     assert line["total_ms"] >= 600
 
@@ -199,7 +185,7 @@ def test_retry_after_that_is_too_long_is_left_to_the_client(rig: Rig) -> None:
     answer = rig.ask(request("GET /a HTTP/1.1"))
 
     assert (answer.status, answer.body, answer.first("retry-after")) == (503, b"busy", "4")
-    assert told(line_of(rig.gateway, answer)) == (503, "complete", 1, None, "retry_after")
+    assert told(rig.line_of(answer)) == (503, "complete", 1, None, "retry_after")
 
 
 def test_wait_beyond_the_total_timeout_is_not_begun(rig: Rig) -> None:
@@ -209,7 +195,7 @@ def test_wait_beyond_the_total_timeout_is_not_begun(rig: Rig) -> None:
 
     assert (answer.status, answer.body) == (503, b"busy")
     assert answer.head_seconds < 1.0
-    assert line_of(rig.gateway, answer)["not_retried"] == "total"
+    assert rig.line_of(answer)["not_retried"] == "total"
 
 
 def test_total_timeout_holds_for_all_attempts_together(rig: Rig) -> None:
@@ -262,7 +248,7 @@ def test_body_that_still_arrives_is_continued_in_the_next_attempt(
         answer = client.send(frame(b"second") + end).read_response()
 
     assert (answer.status, answer.body) == (200, b"ok")
-    line = line_of(rig.gateway, answer)
+    line = rig.line_of(answer)
     assert (line["attempts"], line["bytes_up"]) == (2, 11)
     assert rig.seen[1].body == b"firstsecond"
 
@@ -279,7 +265,7 @@ def test_body_larger_than_the_buffer_is_sent_once(rig: Rig, size: int, chunked: 
 
     fits = size <= _BUFFER
     assert answer.status == (200 if fits else 503)
-    line = line_of(rig.gateway, answer)
+    line = rig.line_of(answer)
     assert (line["attempts"], line["not_retried"]) == ((2, None) if fits else (1, "body"))
     assert [seen.body == body for seen in rig.seen] == [True] * (2 if fits else 1)
 
@@ -314,13 +300,6 @@ def test_large_body_whose_upload_did_not_begin_is_still_whole(rig: Rig) -> None:
 
 StartUpstream = Callable[..., ScriptedUpstream]
 StartGateway = Callable[..., Gateway]
-
-
-def ask(gateway: Gateway, octets: bytes = request("GET / HTTP/1.1")) -> tuple[int, Line]:
-    with RudeClient(gateway.address) as client:
-        answer = client.send(octets).read_response()
-    assert answer.complete
-    return answer.status, line_of(gateway, answer)
 
 
 def test_budget_stops_retries_before_they_become_the_outage(

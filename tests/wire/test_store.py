@@ -212,9 +212,12 @@ def test_file_that_cannot_be_made_does_not_touch_a_stream(
     place.write_text("no directory: nothing can be made below it")
     store = toml_table("store", {"url": f"sqlite:///{place}/exchanges.db", "flush": "50ms"})
     running = gateway(store + route_to(upstream.url))
+    wait_until(lambda: "cannot be written" in running.stderr(), 5, "the failure, before there is a record")
     whole(running, "/whole")
     wait_until(lambda: running.admin("/-/store").json()["error"], 5, "the failure")
-    assert running.admin("/-/exchanges.csv").status == 503
+    answer = running.admin("/-/exchanges.csv")
+    assert answer.status == 503
+    assert "nothing has been written yet" in answer.json()["detail"]
     whole(running, "/whole")
     assert {line["outcome"] for line in running.log_lines()} == {"complete"}
     place.unlink()

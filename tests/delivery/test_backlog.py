@@ -1,9 +1,9 @@
-"""The records that wait for the database."""
+"""What waits to be brought away."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.store.backlog import Backlog
+from gateway.delivery.backlog import Backlog
 
 
 def filled(bound: int, count: int) -> Backlog[int]:
@@ -18,7 +18,7 @@ def test_items_come_out_in_the_order_they_came() -> None:
     backlog = filled(10, 3)
     assert backlog.take(2) == [0, 1]
     assert len(backlog) == 3
-    backlog.written()
+    backlog.brought()
     assert backlog.take(2) == [2]
     assert len(backlog) == 1
 
@@ -61,7 +61,7 @@ def test_nothing_is_lost_without_being_counted(steps: list[str], bound: int) -> 
         elif step == "take" and not held:
             held = len(backlog.take(3))
         elif step == "written":
-            backlog.written()
+            backlog.brought()
             written, held = written + held, 0
         elif step == "give_back":
             backlog.give_back()
