@@ -32,17 +32,16 @@ from gateway.exchange.route import GatewayPlan, HealthRule, Route, Upstream
 from gateway.exchange.target import Endpoint
 from gateway.lifecycle import Phases, Spine, phases
 from gateway.observe.collecting import Collector, Ledger, States
-from gateway.observe.line import LineLog, level_of
-from gateway.observe.record import record_of
-from gateway.policy import ORDER, callers, hedge, request_id, retry, trace_context
+from gateway.observe.line import LineLog
+from gateway.policy import ORDER, callers, hedge, request_id, retry
 from gateway.policy.concurrency import Concurrency
 from gateway.policy.endpoints import Endpoints
 from gateway.policy.hooks import Hooks
 from gateway.policy.quotas import Meter
 from gateway.policy.retry_budget import Budget
 from gateway.policy.routing import RouteTable
+from gateway.records import Records
 from gateway.relay.health_checks import Check, HealthChecks
-from gateway.relay.later import Later
 from gateway.relay.live import Live
 from gateway.relay.readable import wait_readable
 from gateway.relay.renewal import Renewal
@@ -90,7 +89,6 @@ class Applications:
         """
         self.live = Live()
         self.streams = AllStreams(self.live, time.monotonic, colleagues or Alone(), breathe)
-        self.store = store
         self.status = Status(lambda: self.live.draining, lambda: len(self.live))
         self._plan = plan
         self._openers = {name: Opener(upstream, wait_readable) for name, upstream in plan.upstreams.items()}
@@ -102,10 +100,9 @@ class Applications:
         self._desk.adopt(plan.callers)
         self._tokens = _tokens(plan, {})
         self._sharing = Sharing(time.monotonic)
-        self._tracer = _tracer(plan, _receiver(plan))
+        self.records = Records(store, _tracer(plan, _receiver(plan)), _report)
         self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._connections = connections
-        self._ended = Later(self._record, lambda ended, error: _report(ended[1], error))
         self._breathe = breathe
         wall_clock = time.time  # noqa: TID251 - a date for people
         self._worker = Worker(self.status, self.live.exchanges, self._snapshots, time.monotonic, wall_clock)
@@ -113,7 +110,7 @@ class Applications:
         self.metrics = None if ledger is None else self._collector(ledger, breathe)
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
-        self.admin = admin_app(self.status, self._snapshots, self.streams, read_again, lambda: self.store)
+        self.admin = admin_app(self.status, self._snapshots, self.streams, read_again, lambda: self.records.store)
         add_overview(self.admin, self.overview, lambda: self._plan.routes, configured, breathe)
         add_dashboard(self.admin, self.overview, self.streams, lambda: self._plan.routes, configured)
         if self.metrics is not None:
@@ -130,7 +127,7 @@ class Applications:
 
         Raises ValueError, and changes nothing, where an upstream's TLS files or the URL of Redis cannot be used.
         """
-        self._ended.flush()  # What has ended goes where it was meant to.
+        self.records.flush()  # What has ended goes where it was meant to.
         openers = {
             name: self._openers[name]
             if name in self._openers and _connects(self._plan.upstreams[name]) == _connects(upstream)
@@ -142,7 +139,7 @@ class Applications:
         self._sharing.prepare(plan)
         close_checks = self._desk.adopt(plan.callers)  # The last that may refuse, for it is what changes something.
         if plan.tracing != self._plan.tracing:
-            retired, self._tracer = self._tracer, _tracer(plan, receiver)
+            retired, self.records.tracer = self.records.tracer, _tracer(plan, receiver)
             if retired is not None:
                 retired.retire()
         before, self._openers = self._openers, openers
@@ -172,13 +169,13 @@ class Applications:
     def settle(self) -> None:
         """Record what has ended, and send what it left to be sent to the shared store. To be called when the worker
         leaves."""
-        self._ended.flush()
+        self.records.flush()
         self._sharing.settle()
 
     def close_tracer(self, seconds: float) -> None:
         """Send the spans that wait, for at most ``seconds``. To be called when no exchange runs any more."""
-        if self._tracer is not None:
-            self._tracer.close(seconds)
+        if self.records.tracer is not None:
+            self.records.tracer.close(seconds)
 
     def record_refusal(self, failure: Failure, exchange_id: str, peer: str) -> None:
         """Give a request that could not be read as one the record of an exchange all the same."""
@@ -186,25 +183,6 @@ class Applications:
         exchange = Exchange(exchange_id, head, time.monotonic())
         exchange.fail(failure)
         self._gate.spine.finish(exchange)
-
-    def _end(self, line_log: LineLog, exchange: Exchange) -> None:
-        self._ended.put((line_log, exchange, time.time()))  # noqa: TID251 - a date for people
-
-    def _record(self, ended: tuple[LineLog, Exchange, float]) -> None:
-        """Make the record of an ended exchange, where anybody wants it, and give it to all who do."""
-        line_log, exchange, ended_at = ended
-        store, tracer, wanted = self.store, self._tracer, line_log.wants(exchange)
-        if not wanted and store is None and tracer is None:
-            return
-        if tracer is not None:
-            trace_context.trace_of(exchange, tracer.tracing.rule)  # Of what was refused before anybody asked for it.
-        record = record_of(exchange, ended_at)
-        if tracer is not None:
-            tracer.put(exchange, record)
-        if store is not None:
-            store.put(record)  # First: a log that cannot be written must not cost the row.
-        if wanted:
-            line_log.write(record, level_of(exchange))
 
     def _collector(self, ledger: Ledger, breathe: Callable[[], object]) -> Collector:
         build = (__version__, platform.python_version())
@@ -265,7 +243,7 @@ class Applications:
             self._endpoints[upstream].checked(endpoint, why, time.monotonic())
 
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
-        record = Hooks(finish=partial(self._end, line_log))
+        record = self.records.hooks(line_log)
         counted = Hooks(finish=self._count if self.metrics is not None else None)
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))

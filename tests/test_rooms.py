@@ -67,6 +67,8 @@ ROOMS = {
     "callers": Room(ours=("exchange", "policy", "relay", "upstream"), theirs=("joserfc",)),
     # What the parts of a worker say of themselves, for metrics.
     "states": Room(ours=("exchange", "observe", "policy")),
+    # What becomes of an exchange that has ended.
+    "records": Room(ours=("exchange", "observe", "policy", "relay", "store", "tracing")),
     "app": Room(ours=("*",)),
     "server": Room(
         ours=("app", "settings", "exchange", "relay", "observe", "store", "admin"),

@@ -27,6 +27,10 @@ class Live:
         self._running[key] = (exchange, interrupts)
         return _Leave(self._running, key)
 
+    def exchanges(self) -> list[Exchange]:
+        """Return the running exchanges, in the order in which they began."""
+        return [exchange for exchange, _ in self._running.values()]
+
     def waits(self) -> list[tuple[Exchange, float | None]]:
         """Return the running exchanges, each with since when its upstream is waited for; None where it is not."""
         return [(exchange, interrupts.since) for exchange, interrupts in self._running.values()]

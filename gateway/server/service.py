@@ -147,7 +147,7 @@ class Service:
         To be called when no exchange runs any more.
         """
         spans = gevent.spawn(self._applications.close_tracer, _LAST_SPANS_SECONDS)
-        store = self._applications.store
+        store = self._applications.records.store
         if store is not None:
             store.close(_LAST_ROWS_SECONDS)
         spans.join()
@@ -175,7 +175,7 @@ class Service:
             for group, tls in ((self._data, context), (self._admin, admin_context))
             for listener in group
         ]
-        before = self._applications.store
+        before = self._applications.records.store
         store = before if new.settings.store == self._settings.store else _store(new.settings)
         try:
             self._applications.adopt(new.plan, _line_log(new.settings))  # All of it, or nothing.
@@ -185,7 +185,7 @@ class Service:
             raise
         for listener, manner in manners:
             listener.manner = manner
-        self._applications.store = store
+        self._applications.records.store = store
         if before is not None and store is not before:
             gevent.spawn(before.close, _LAST_ROWS_SECONDS)
         configure(new.settings.log.level)

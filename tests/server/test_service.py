@@ -37,7 +37,7 @@ class Worker:
 
     def serves(self) -> tuple[str, str | None]:
         """Return the name of its route and the file of its store."""
-        store = self.applications.store
+        store = self.applications.records.store
         (route,) = self.applications._plan.routes
         return route.name, None if store is None else Path(store.plan.url).stem
 
@@ -47,18 +47,18 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
     """A worker with a store, which is closed with the test."""
     made = Worker(tmp_path)
     yield made
-    if made.applications.store is not None:
-        made.applications.store.close(0.0)
+    if made.applications.records.store is not None:
+        made.applications.records.store.close(0.0)
 
 
 def test_new_configuration_is_served_with_its_store(worker: Worker) -> None:
     """Another store, the same one, and none."""
     worker.reads("second", "second")
     assert worker.serves() == ("second", "second")
-    store = worker.applications.store
+    store = worker.applications.records.store
     worker.reads("third", "second")
     assert worker.serves() == ("third", "second")
-    assert worker.applications.store is store
+    assert worker.applications.records.store is store
     worker.reads("fourth", None)
     assert worker.serves() == ("fourth", None)
     assert worker.applications.status.rejected is None
@@ -88,7 +88,7 @@ def test_store_that_cannot_be_made_leaves_everything_as_it_was(
 
 def test_plan_that_is_refused_leaves_the_store_as_it_was(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing is left of the one that was made for it."""
-    store, closed = worker.applications.store, []
+    store, closed = worker.applications.records.store, []
 
     class NewStore(keeping.Store):
         def close(self, seconds: float) -> int:
@@ -104,5 +104,5 @@ def test_plan_that_is_refused_leaves_the_store_as_it_was(worker: Worker, monkeyp
         worker.reads("second", "second")
 
     assert worker.serves() == ("first", "first")
-    assert worker.applications.store is store
+    assert worker.applications.records.store is store
     assert closed == ["second"]

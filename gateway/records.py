@@ -1,0 +1,62 @@
+"""What becomes of an exchange that has ended: its record, for the log, the store and the trace.
+
+Records are made together, when the loop comes round (`gateway.relay.later`), and before anything changes that decides
+where they go.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gateway.exchange.exchange import Exchange
+from gateway.observe.line import LineLog, level_of
+from gateway.observe.record import record_of
+from gateway.policy import trace_context
+from gateway.policy.hooks import Hooks
+from gateway.relay.later import Later
+
+if TYPE_CHECKING:
+    from gateway.store.keeping import Store  # not loaded where nothing is stored
+    from gateway.tracing.tracer import Tracer  # nor where nothing is traced
+
+
+class Records:
+    """Gives each ended exchange its record, once, and the record to all who want it."""
+
+    def __init__(
+        self, store: "Store | None", tracer: "Tracer | None", report: Callable[[Exchange, BaseException], None]
+    ) -> None:
+        """``report`` logs a defect that was met while a record was made."""
+        self.store = store
+        self.tracer = tracer
+        self._ended: Later[tuple[LineLog, Exchange, float]] = Later(
+            self._record, lambda ended, error: report(ended[1], error)
+        )
+
+    def hooks(self, line_log: LineLog) -> Hooks:
+        """Return what hears of the end of an exchange whose line goes to ``line_log``."""
+        return Hooks(finish=partial(self._end, line_log))
+
+    def flush(self) -> None:
+        """Record what has ended now: before something changes, and when nobody will be there later."""
+        self._ended.flush()
+
+    def _end(self, line_log: LineLog, exchange: Exchange) -> None:
+        self._ended.put((line_log, exchange, time.time()))  # noqa: TID251 - a date for people
+
+    def _record(self, ended: tuple[LineLog, Exchange, float]) -> None:
+        """Make the record of an ended exchange, where anybody wants it, and give it to all who do."""
+        line_log, exchange, ended_at = ended
+        store, tracer, wanted = self.store, self.tracer, line_log.wants(exchange)
+        if not wanted and store is None and tracer is None:
+            return
+        if tracer is not None:
+            trace_context.trace_of(exchange, tracer.tracing.rule)  # Of what was refused before anybody asked for it.
+        record = record_of(exchange, ended_at)
+        if tracer is not None:
+            tracer.put(exchange, record)
+        if store is not None:
+            store.put(record)  # First: a log that cannot be written must not cost the row.
+        if wanted:
+            line_log.write(record, level_of(exchange))

@@ -1,0 +1,86 @@
+"""Where the record of an ended exchange goes, and when."""
+
+import logging
+from typing import Any
+
+import gevent
+import pytest
+from support.exchanges import a_request
+
+from gateway.exchange.exchange import Exchange
+from gateway.exchange.outcome import Outcome
+from gateway.observe.line import LineLog
+from gateway.observe.record import Record
+from gateway.records import Records
+
+
+class Kept:
+    """A store that remembers what it was given, or takes nothing."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.records: list[Record] = []
+        self._fails = fails
+
+    def put(self, record: Record) -> None:
+        if self._fails:
+            raise OSError("no room")
+        self.records.append(record)
+
+
+def ended(name: str) -> Exchange:
+    exchange = Exchange(name, a_request(), 0.0)
+    exchange.outcome, exchange.finished_at = Outcome.COMPLETE, 1.0
+    return exchange
+
+
+@pytest.fixture
+def line_log(caplog: pytest.LogCaptureFixture) -> LineLog:
+    caplog.set_level(logging.INFO, "lines")
+    return LineLog("json", logging.getLogger("lines"))
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage().partition('"id":"')[2].partition('"')[0] for record in caplog.records]
+
+
+def test_line_and_row_come_when_the_loop_comes_round(line_log: LineLog, caplog: pytest.LogCaptureFixture) -> None:
+    """Once each, in the order of the ends, with the moment of the end."""
+    store: Any = Kept()
+    records = Records(store, None, lambda exchange, error: pytest.fail(str(error)))
+    finish = records.hooks(line_log).finish
+    assert finish is not None
+    for name in ("a", "b"):
+        finish(ended(name))
+    assert (told(caplog), store.records) == ([], [])
+    gevent.sleep(0)
+    gevent.sleep(0)
+    assert (told(caplog), [each.id for each in store.records]) == (["a", "b"], ["a", "b"])
+    assert store.records[0].time <= store.records[1].time
+
+
+def test_what_has_ended_goes_where_it_was_meant_to(line_log: LineLog) -> None:
+    """Flushed before another store takes the place of this one."""
+    first: Any = Kept()
+    second: Any = Kept()
+    records = Records(first, None, lambda exchange, error: pytest.fail(str(error)))
+    finish = records.hooks(line_log).finish
+    assert finish is not None
+    finish(ended("a"))
+    records.flush()
+    records.store = second
+    finish(ended("b"))
+    records.flush()
+    assert ([each.id for each in first.records], [each.id for each in second.records]) == (["a"], ["b"])
+
+
+def test_defect_in_one_record_costs_no_other(line_log: LineLog) -> None:
+    """It is reported with its exchange."""
+    store: Any = Kept(fails=True)
+    reported: list[tuple[str, str]] = []
+    records = Records(store, None, lambda exchange, error: reported.append((exchange.id, str(error))))
+    finish = records.hooks(line_log).finish
+    assert finish is not None
+    finish(ended("a"))
+    finish(ended("b"))
+    records.flush()
+    assert reported == [("a", "no room"), ("b", "no room")]
