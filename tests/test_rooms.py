@@ -203,7 +203,7 @@ def test_each_file_that_decides_something_has_its_test_file(path: Path) -> None:
         (
             "relay",
             "from gateway.policy import retry",
-            "relay may not know policy.retry; both are known to: downstream, callers, app",
+            "relay may not know policy.retry; both are known to: downstream, callers, records, app",
         ),
         ("lifecycle", "from gateway.policy.retry import retry", "lifecycle may not know policy.retry.retry"),
         ("app", "def f():\n    import gateway.cli.serve", "line 2: app may not know cli.serve"),
