@@ -8,9 +8,7 @@ and it switches straight to who waits, because what gevent puts between the two 
 import socket
 from typing import Any, cast
 
-import greenlet
-
-_switch = greenlet.greenlet.switch
+import gevent
 
 
 def wait_readable(sock: socket.socket) -> None:
@@ -21,8 +19,8 @@ def wait_readable(sock: socket.socket) -> None:
         cooperative._wait(watcher)  # It is closed, or somebody else waits: gevent says so.
         return
     # gevent looks for the greenlet behind this very callback when the socket is closed under it.
-    watcher.start(greenlet.getcurrent().switch)
+    watcher.start(gevent.getcurrent().switch)
     try:
-        _switch(cooperative.hub)
+        cooperative.hub.switch()
     finally:
         watcher.stop()

@@ -15,6 +15,8 @@ _PIECE_BYTES = 64 * 1024
 _LARGE_PIECE_BYTES = 512 * 1024
 """What is read at once while it comes faster than it is read."""
 _GROWTH = 4
+_BURST_READS = 4
+"""How many reads in a row may do without a wait: then all others have their turn, however fast the client is."""
 
 
 class UploadBody:
@@ -37,8 +39,9 @@ class UploadBody:
         """Whether its last octet was received, though perhaps not handed on."""
         self._unreader = unreader
         self._most = _PIECE_BYTES
+        self._burst = 0
         self._full = False
-        """Whether the last read got all that it asked for, so that there is probably more."""
+        """Whether the last read got all that it asked for, so that there is probably more, and more may be read now."""
         self._ahead = b""
         """What `wait` found and read."""
 
@@ -129,6 +132,9 @@ class UploadBody:
         self._full = len(data) >= asked
         if self._full:
             self._most = min(self._most * _GROWTH, _LARGE_PIECE_BYTES)
+            self._burst += 1
+            if self._burst == _BURST_READS:
+                self._full, self._burst = False, 0
         elif len(data) * _GROWTH < self._most:
             self._most = _PIECE_BYTES
         return data

@@ -14,6 +14,8 @@ LARGE_READ_OCTETS = 256 * 1024
 BULK_READ_OCTETS = 512 * 1024
 """Where nobody looks into a chunk: it costs nothing that grows with it, and what each one costs is halved."""
 _GROWTH = 4
+_BURST_READS = 4
+"""How many reads in a row may do without a wait: then all others have their turn, however fast the upstream is."""
 
 
 class Body:
@@ -80,7 +82,7 @@ class Body:
             if connection is not None:
                 recv, wait, sock = connection.reading()
                 feed = of_body.feed
-                size = SMALL_READ_OCTETS
+                size, burst = SMALL_READ_OCTETS, 0
                 drained, over = True, of_body.over
                 while not over:
                     if drained and wait is not None:
@@ -97,6 +99,9 @@ class Body:
                     drained = received < size
                     if not drained:
                         size = min(size * _GROWTH, most)
+                        burst += 1
+                        if burst == _BURST_READS:
+                            drained, burst = True, 0
                     elif received * _GROWTH < size:
                         size = SMALL_READ_OCTETS
                     early = feed(data)

@@ -288,3 +288,33 @@ class TestEarlyHeads:
         assert response.free()
 
         assert plain.read(PING + b"\r\n").endswith(b"\r\n\r\n7\r\n: ping\n\r\n")
+
+
+def test_large_piece_reaches_a_slow_client_whole(pair: Pair) -> None:
+    """It is framed once, in however many parts the client takes it, and nothing comes between them."""
+    piece = bytes(range(256)) * 1024
+    response = pair.response()
+    writing = gevent.spawn(response.write, piece)
+    gevent.sleep(0.01)
+    assert not writing.ready()
+    assert not response.free()
+
+    framed = b"%x\r\n%b\r\n" % (len(piece), piece)
+    got = pair.read(framed[-1000:])
+    writing.get(timeout=PATIENCE_SECONDS)
+
+    assert got.endswith(b"\r\n\r\n" + framed)
+    assert response.written_bytes == len(piece)
+
+
+@pytest.mark.parametrize("octets", [100, 100_000])
+def test_client_that_takes_nothing_is_given_up(pair: Pair, octets: int) -> None:
+    """After the socket's timeout, for an event and for bulk; nothing may be put beside what is half sent."""
+    response = pair.response()
+    pair.sock.settimeout(0.05)
+
+    with pytest.raises(TimeoutError):
+        for _ in range(100_000):
+            response.write(b"x" * octets)
+
+    assert not response.free()

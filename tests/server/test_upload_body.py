@@ -39,6 +39,25 @@ class Upload:
         self.server.close()
 
 
+class Torrent:
+    """A socket that always has as much as is asked for; a wait for it only lets others have their turn."""
+
+    def __init__(self, sock: Any) -> None:
+        self.asked: list[int] = []
+        self.waits = 0
+        self._sock = self
+        self._always = sock
+
+    @property
+    def _read_event(self) -> Any:
+        self.waits += 1
+        return self._always._write_event
+
+    def recv(self, size: int) -> bytes:
+        self.asked.append(size)
+        return bytes([len(self.asked)]) * size
+
+
 @pytest.fixture
 def uploads() -> Iterator[Callable[..., Upload]]:
     """Make uploads that are closed with the test."""
@@ -139,6 +158,40 @@ class TestBodies:
         assert sum(sizes) == 4_000_000
         assert max(sizes) <= 512 * 1024
         assert (upload.parser.unreader.take_buffered() or upload.server.recv(10)) == b"next"
+
+    def test_what_a_wait_finds_is_neither_lost_nor_too_much(self, uploads: Callable[..., Upload]) -> None:
+        """A wait behind a full read reads on; whoever goes on with the body then gets every octet, and once."""
+        upload = uploads("Content-Length: 4000000")
+        torrent = upload.parser.unreader.sock = Torrent(upload.server)
+
+        taken = next(upload.body.pieces())
+        while not upload.body.done:
+            assert upload.body.wait(5) and upload.body.wait(5)
+            taken += next(upload.body.pieces(), b"")  # Each time anew, as after a stop.
+
+        assert torrent.asked[:3] == [64 * 1024, 256 * 1024, 512 * 1024]
+        assert max(torrent.asked) == 512 * 1024
+        assert sum(torrent.asked) == len(taken) == 4_000_000
+        assert 2 <= torrent.waits < len(torrent.asked) / 2  # Others have their turn, too.
+        assert taken == b"".join(bytes([number]) * size for number, size in enumerate(torrent.asked, 1))
+
+    def test_a_client_that_leaves_behind_a_full_read_is_a_cut(self, uploads: Callable[..., Upload]) -> None:
+        """Also where it is the wait that meets the end."""
+        upload = uploads("Content-Length: 70000")
+        sending = gevent.spawn(upload.client.sendall, b"x" * 65536)
+        pieces = upload.body.pieces()
+        taken = 0
+        while taken < 65536:
+            assert upload.body.wait(5)
+            taken += len(next(pieces))
+        sending.join(5)
+        upload.client.close()
+
+        assert upload.body.wait(5)
+        with pytest.raises(FailureError) as caught:
+            next(pieces)
+
+        assert caught.value.failure.kind.code == "upload_cut"
 
     @pytest.mark.parametrize(
         ("lines", "behind", "at_hand"),

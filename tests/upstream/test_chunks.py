@@ -1,9 +1,12 @@
 """Bodies: every chunk at once, cuts that look cut, and a connection that goes back exactly when it may."""
 
+import select
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -328,6 +331,63 @@ def test_wait_is_used_after_reads_that_took_everything(line: Callable[..., Line]
         next(arriving)
 
     assert len(waits) == 2
+
+
+class Cooperative:
+    """A socket as gevent has them: what reads without waiting lies below."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def test_a_wait_that_ends_early_costs_no_octet(line: Callable[..., Line]) -> None:
+    """Where nothing is there after all it is waited for again, and so it is behind a read that was just enough."""
+    one = line(b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n")
+    one.theirs.sendall(b"x" * SMALL_READ_OCTETS)
+    assert select.select([one.ours], [], [], 5)[0]
+    while len(one.ours.recv(20000, socket.MSG_PEEK)) < SMALL_READ_OCTETS:
+        pass
+    waits: list[int] = []
+
+    def wait(sock: Any) -> None:
+        waits.append(1)
+        if len(waits) == 3:
+            one.theirs.sendall(b"y" * (20000 - SMALL_READ_OCTETS))
+            select.select([sock], [], [], 5)
+
+    one.ours.setblocking(False)
+    one.connection._sock = Cooperative(one.ours)  # type: ignore[assignment]
+    one.connection.wait = wait
+    body = b"".join(one.body)
+
+    assert body == b"x" * SMALL_READ_OCTETS + b"y" * (20000 - SMALL_READ_OCTETS)
+    assert len(waits) == 3
+    assert one.given_back == [one.connection]
+
+
+def test_an_upstream_that_is_faster_than_we_are_lets_others_have_their_turn(line: Callable[..., Line]) -> None:
+    """A wait now and then, though nothing had to be waited for, is the turn of all other streams."""
+    octets = 100 * LARGE_READ_OCTETS
+    one = line(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % octets)
+    reads: list[int] = []
+    read_at_waits: list[int] = []
+
+    def recv(size: int) -> bytes:
+        reads.append(size)
+        return bytes(min(size, octets - sum(reads[:-1])))
+
+    torrent = Cooperative(one.ours)
+    torrent._sock = SimpleNamespace(recv=recv)  # type: ignore[assignment]
+    torrent.close = one.ours.close  # type: ignore[attr-defined]
+    one.connection._sock = torrent  # type: ignore[assignment]
+    one.connection.wait = lambda sock: read_at_waits.append(len(reads))
+
+    assert sum(map(len, one.body)) == octets
+    turns = [after - before for before, after in pairwise([*read_at_waits, len(reads)])]
+    assert max(turns) <= 4 < len(turns)
 
 
 @pytest.mark.parametrize("octets", [b"5\r\nhello\r\n", b"5\r\nhel", b"5", b""])

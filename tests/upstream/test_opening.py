@@ -1,5 +1,6 @@
 """One attempt over a real socket: what goes out, what comes back, and what is left behind."""
 
+import dataclasses
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.certificates import TlsFiles
-from support.exchanges import an_exchange
+from support.exchanges import a_route, an_exchange
 from support.scripted_upstream import (
     ScriptedUpstream,
     chunk,
@@ -25,9 +26,10 @@ from gateway.exchange.attempt import Attempt
 from gateway.exchange.credential import Credential, Injected
 from gateway.exchange.failure import FailureError
 from gateway.exchange.message import ReplyHead, Source
-from gateway.exchange.route import TlsToUpstream, Upstream
+from gateway.exchange.route import Compression, Conversions, Stream, TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
 from gateway.upstream.opening import Opener
+from gateway.upstream.transport import StreamedResponse
 
 StartUpstream = Callable[..., ScriptedUpstream]
 OK = response(b"ok")
@@ -362,3 +364,29 @@ def test_request_whose_credential_is_not_complete_is_not_sent(opened: Any) -> No
     with pytest.raises(FailureError, match="not completed"):
         opener.open(an_exchange(), attempt, Moments())
     assert upstream.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("looks", "most"),
+    [
+        ({}, 512),
+        ({"stream": Stream(format="auto")}, 256),
+        ({"compression": Compression(("gzip",))}, 256),
+        ({"convert": Conversions(("csv",))}, 256),
+    ],
+)
+def test_octets_that_somebody_looks_into_are_read_in_smaller_pieces(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, looks: dict[str, Any], most: int
+) -> None:
+    """What each one costs would hold up all other streams; where they only pass, larger ones cost less."""
+    asked: list[int | None] = []
+    monkeypatch.setattr(StreamedResponse, "iter_content", lambda _, size=None: iter([asked.append(size)]))
+    opener, _ = opened([read_request, OK])
+    route = dataclasses.replace(a_route(), **looks)
+    exchange, attempt = an_exchange(route=route), Attempt(opener.endpoints[0], fields=[], target="/")
+
+    reply = opener.open(exchange, attempt, Moments())
+    list(reply.chunks)
+    reply.chunks.close()
+
+    assert asked == [most * 1024]

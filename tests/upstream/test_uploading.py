@@ -1,6 +1,7 @@
 """Request bodies on their way up: framed once, complete or visibly not."""
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -141,3 +142,22 @@ def test_end_of_an_answered_upload_is_not_told(ends: Ends) -> None:
 
     assert upward.uploading.whole
     assert upward.watch.seen == []
+
+
+def test_large_pieces_reach_a_slow_upstream_whole(ends: Ends) -> None:
+    """A piece is framed once, however often the connection takes only a part of it."""
+    ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    piece = bytes(range(256)) * 1024
+    taken: list[bytes] = []
+    reader = threading.Thread(target=lambda: taken.extend(iter(lambda: ends[1].recv(10_000), b"")), daemon=True)
+    reader.start()
+    upward = Upward(ends[0], [piece, b"end", piece], None)
+    ends[0].settimeout(5)  # Then a send takes what there is room for, as gevent's do.
+
+    upward.uploading.start()
+    ends[0].close()
+    reader.join(5)
+
+    framed = b"%x\r\n%b\r\n" % (len(piece), piece)
+    assert upward.uploading.whole
+    assert b"".join(taken) == framed + b"3\r\nend\r\n" + framed + b"0\r\n\r\n"

@@ -26,6 +26,7 @@ def stage(open_stage: OpenStage) -> Stage:
     return open_stage()
 
 
+@pytest.mark.alone
 def test_line_tells_all_of_an_exchange(stage: Stage) -> None:
     """Every key is there; times are in order and true, octets and chunks are counted on both sides."""
     script = [
