@@ -4,7 +4,7 @@ What an exchange held goes when it ends, for it leaves no rings behind. Python's
 and from time to time at everything there is: with ten thousand open streams that held up all of them for a second.
 Therefore what has survived a look is put aside, and only what is new is looked through, a few milliseconds at a time.
 What was put aside still goes when nobody refers to it. A ring among it would stay; when there is little to look
-through, all of it is looked at again.
+through, and once a day at least, all of it is looked at again.
 """
 
 import gc
@@ -17,6 +17,8 @@ YOUNG_COLLECTIONS = 4
 FEW_CONNECTIONS = 200
 """With no more open than these, a look at everything takes about as long as at what a start leaves behind: 10 ms."""
 AGAIN_SECONDS = 600.0
+OVERDUE_SECONDS = 86_400.0
+"""After so long everything is looked at however many connections are open, so that nothing grows without bound."""
 
 
 class Collector(Protocol):
@@ -39,7 +41,7 @@ class Garbage:
         self._clock = clock
         self._put_aside = False
         """Whether anything was put aside since everything was looked at."""
-        self._again_at = 0.0
+        self._settled_at = 0.0
 
     def settle(self) -> None:
         """Look at everything, and leave it out from now on: for the end of a start, and moments of leisure."""
@@ -47,7 +49,7 @@ class Garbage:
         self._collector.collect()
         self._collector.freeze()
         self._put_aside = False
-        self._again_at = self._clock() + AGAIN_SECONDS
+        self._settled_at = self._clock()
 
     def look(self, connections: int) -> None:
         """Look through what is new, if it is much; or through everything, where that is little and was long ago."""
@@ -55,5 +57,7 @@ class Garbage:
             self._collector.collect()
             self._collector.freeze()
             self._put_aside = True
-        elif self._put_aside and connections <= FEW_CONNECTIONS and self._clock() >= self._again_at:
-            self.settle()
+        elif self._put_aside:
+            patience = AGAIN_SECONDS if connections <= FEW_CONNECTIONS else OVERDUE_SECONDS
+            if self._clock() >= self._settled_at + patience:
+                self.settle()

@@ -100,25 +100,27 @@ def _reply(exchange: Exchange, response: StreamedResponse) -> Reply:
     looked_into = exchange.route is None or exchange.route.looks_into_bodies
     most = LARGE_READ_OCTETS if looked_into else BULK_READ_OCTETS
     body = response.raw
-    chunks: Chunks = ReplyChunks(body, most) if isinstance(body, Body) else response
+    chunks: Chunks = ReplyChunks(response, body, most) if isinstance(body, Body) else response
     return Reply(response.head, chunks, Source.UPSTREAM, response.length)
 
 
 class ReplyChunks:
-    """The body of a response as the spine knows bodies: `Chunks`. The response itself is not kept: it holds all that
-    was asked, for as long as the answer lasts.
+    """The body of a response as the spine knows bodies: `Chunks`. The response itself is kept until its body is begun:
+    it holds all that was asked, which would stay for as long as the answer lasts.
     """
 
-    __slots__ = ("_body", "_most")
+    __slots__ = ("_body", "_most", "_response")
 
-    def __init__(self, body: Body, most: int) -> None:
+    def __init__(self, response: StreamedResponse, body: Body, most: int) -> None:
         """``most`` octets are read at once."""
+        self._response: StreamedResponse | None = response
         self._body = body
         self._most = most
 
     def __iter__(self) -> Iterator[bytes]:
-        """Iterate over the body; nothing is added to a chunk's way."""
-        return self._body.chunks(self._most)
+        """Begin the response's ``iter_content``, once; nothing is added to a chunk's way."""
+        response, self._response = self._response, None
+        return iter(()) if response is None else response.iter_content(self._most)
 
     def ready(self) -> bool:
         """Whether the first chunk, or the end, came along with the head."""

@@ -272,7 +272,7 @@ def test_adaptive_limit_hears_of_pushback_that_a_retry_hides() -> None:
     for first in (a_reply(503), Interruption(Failure(FIRST_BYTE_TIMEOUT)), a_reply(503)):
         worker.ask(first, a_reply())
 
-    assert adaptive._refusals == 3
+    assert adaptive._window.refused == 3
 
 
 def test_adaptive_limit_may_change_by_an_earlier_attempt() -> None:

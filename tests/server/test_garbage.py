@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from gateway.server.garbage import AGAIN_SECONDS, FEW_CONNECTIONS, YOUNG_COLLECTIONS, Garbage
+from gateway.server.garbage import AGAIN_SECONDS, FEW_CONNECTIONS, OVERDUE_SECONDS, YOUNG_COLLECTIONS, Garbage
 
 
 class Noted:
@@ -72,6 +72,16 @@ def test_everything_is_looked_at_again_when_there_is_little_of_it() -> None:
     assert worker.look(FEW_CONNECTIONS + 1, 0, after_seconds=AGAIN_SECONDS) == []
     assert worker.look(FEW_CONNECTIONS) == ["unfreeze", "collect", "freeze"]
     assert worker.look(0, 0, after_seconds=2 * AGAIN_SECONDS) == []
+
+
+def test_everything_is_looked_at_once_a_day_however_much_is_open() -> None:
+    """What a ring holds does not stay for ever where it never is quiet."""
+    worker = Worker()
+    worker.look(5000, YOUNG_COLLECTIONS)
+
+    assert worker.look(5000, 0, after_seconds=OVERDUE_SECONDS - 1) == []
+    assert worker.look(5000, 0, after_seconds=1) == ["unfreeze", "collect", "freeze"]
+    assert worker.look(5000) == []
 
 
 class Ring:
