@@ -57,7 +57,10 @@ def check(exchange: Exchange) -> None:
         raise FailureError(Failure(BAD_REQUEST, "more than one Host field"))
     if not hosts and request.version >= (1, 1):
         raise FailureError(Failure(BAD_REQUEST, "no Host field"))
-    if any(not valid_host(host) for host in {*hosts, request.authority} if host):
+    authority = request.authority
+    if (hosts and hosts[0] and not valid_host(hosts[0])) or (
+        authority and authority not in hosts and not valid_host(authority)
+    ):
         raise FailureError(Failure(BAD_REQUEST, "the Host field or the target's authority is not valid"))
     if request.method == "CONNECT":
         raise FailureError(Failure(METHOD_UNSUPPORTED, "CONNECT is not served here"))

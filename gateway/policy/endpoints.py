@@ -188,8 +188,14 @@ class Endpoints:
             self._changed(each, each.breaker, now)
         return available
 
+    def _known(self, endpoint: Endpoint) -> Known | None:
+        for each in self.all:
+            if each.endpoint is endpoint or each.endpoint == endpoint:
+                return each
+        return None
+
     def _begin(self, attempt: Attempt) -> None:
-        known = next((each for each in self.all if each.endpoint == attempt.endpoint), None)
+        known = self._known(attempt.endpoint)
         if known is None:
             return  # A running exchange tries an endpoint that a reload has taken away.
         breaker = known.breaker
