@@ -124,6 +124,14 @@ def test_container_image_has_every_extra(extra: str) -> None:
     assert f"-r {shown(RUN_LOCK)}" in (ROOT / "deploy/Dockerfile").read_text()
 
 
+@pytest.mark.parametrize(("name", "refused"), [("flask", ["3.1.2", "3.2.0"]), ("gunicorn", ["28.0.0"])])
+def test_packages_built_upon_from_within_are_taken_only_as_they_are_known(name: str, refused: list[str]) -> None:
+    """Versions whose internals are others than those that are used are not installed."""
+    (asked,) = [one for one in map(Requirement, PROJECT["project"]["dependencies"]) if one.name == name]
+    assert pins(RUN_LOCK)[name] in asked.specifier
+    assert [version for version in refused if Version(version) in asked.specifier] == []
+
+
 def test_unmet_floor_is_found(tmp_path: Path) -> None:
     """A pin below its floor and a package without a pin are both reported."""
     lock = tmp_path / "some.lock"

@@ -3,7 +3,7 @@
 import gevent
 import pytest
 
-from gateway.relay.later import Later
+from gateway.relay.later import MOST_WAITING, Later
 
 
 def test_what_is_put_is_worked_on_when_the_loop_comes_round() -> None:
@@ -56,3 +56,14 @@ def test_what_is_put_by_the_work_itself_has_its_turn_too() -> None:
     for _ in range(4):
         gevent.sleep(0)
     assert done == [1, 2, 3]
+
+
+def test_what_waits_is_bounded_where_the_loop_does_not_come_round() -> None:
+    """Who keeps the loop busy lets neither memory grow nor records wait for long; none is lost or done twice."""
+    done: list[int] = []
+    later = Later(done.append, lambda item, error: pytest.fail(str(error)))
+    for item in range(10 * MOST_WAITING + 1):
+        later.put(item)
+        assert item - len(done) < MOST_WAITING
+    gevent.sleep(0)
+    assert done == [*range(10 * MOST_WAITING + 1)]

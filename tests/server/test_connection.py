@@ -38,6 +38,22 @@ class TestWhatMayFollow:
             *range(50)
         ]
 
+    def test_pipelined_requests_leave_others_their_turn(self, connect: Connect) -> None:
+        """A client that does not wait for its answers cannot keep another one from its first."""
+        answered: list[str] = []
+
+        def noting(request: ExactRequest, start_response: Any) -> list[bytes]:
+            answered.append(request.uri)
+            return echoing(request, start_response)
+
+        greedy, other = connect(Site(noting)), connect(Site(noting))
+        greedy.send(b"GET /greedy HTTP/1.1\r\nHost: h\r\n\r\n" * 100)
+        other.get("/other")
+
+        other.read(b"/other")
+
+        assert len(answered) < 50
+
     def test_body_that_nobody_read_ends_the_connection_behind_its_answer(self, connect: Connect) -> None:
         """What the client still sends is no request, and does not cost it the answer (RFC 9112 section 9.6)."""
         client = connect(Site())
