@@ -28,8 +28,8 @@ from gateway.exchange.failure import FailureError
 from gateway.exchange.message import ReplyHead, Source
 from gateway.exchange.route import Compression, Conversions, Stream, TlsToUpstream, Upstream
 from gateway.exchange.target import parse_endpoint
-from gateway.upstream.chunks import Body
 from gateway.upstream.opening import Opener
+from gateway.upstream.transport import StreamedResponse
 
 StartUpstream = Callable[..., ScriptedUpstream]
 OK = response(b"ok")
@@ -380,7 +380,7 @@ def test_octets_that_somebody_looks_into_are_read_in_smaller_pieces(
 ) -> None:
     """What each one costs would hold up all other streams; where they only pass, larger ones cost less."""
     asked: list[int | None] = []
-    monkeypatch.setattr(Body, "chunks", lambda _, size: iter([asked.append(size)]))
+    monkeypatch.setattr(StreamedResponse, "iter_content", lambda _, size=None: iter([asked.append(size)]))
     opener, _ = opened([read_request, OK])
     route = dataclasses.replace(a_route(), **looks)
     exchange, attempt = an_exchange(route=route), Attempt(opener.endpoints[0], fields=[], target="/")
