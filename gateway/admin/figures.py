@@ -42,7 +42,7 @@ def _lately(route: str, found: Seen) -> Row:
     return {
         "open": sum(found.open.get(route, {}).values()),
         "phases": found.open.get(route, {}),
-        "window_seconds": WINDOW_SECONDS,
+        "window_seconds": max(round(found.window_seconds), 1),
         "ended": tally.ended,
         "failed": tally.failed,
         "first_bytes": sum(tally.first_bytes.values()),
@@ -64,9 +64,8 @@ def upstreams(found: Seen) -> Iterator[Row]:
     Quantiles of several workers cannot be added: told are those of the slowest one.
     """
     by_name: dict[str, list[Row]] = {}
-    for _, known in found.upstreams:
-        for each in known:
-            by_name.setdefault(each["name"], []).append(each)
+    for each in found.upstreams:
+        by_name.setdefault(each["name"], []).append(each)
     yield from map(_upstream, by_name.values())
 
 

@@ -28,12 +28,14 @@ def an_upstream(*endpoints: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def a_sight(worker: int, **parts: Any) -> dict[str, Any]:
-    return {"worker": worker, "draining": False, "rejected": None, "began": 90, **parts}
+    return {"worker": worker, "draining": False, "rejected": None, "began": 90, "window": 330.0, **parts}
 
 
 def all_of(*sights: dict[str, Any]) -> Seen:
     """Return what all say together, the first one's own and the others' as they come over a line."""
-    return together(sights[0], [(each["worker"], json.dumps(each).encode()) for each in sights[1:]])
+    first, *others = ([{**each, "upstreams": []}, each] for each in sights)
+    lines = [(told[0]["worker"], "\n".join(map(json.dumps, told)).encode()) for told in others]
+    return together(first, lines, lambda: None)
 
 
 def routes_of(found: Seen) -> list[dict[str, Any]]:

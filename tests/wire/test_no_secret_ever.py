@@ -66,7 +66,7 @@ PLANTS = (
     Plant("[shared]", "redis = %s", "redis://:sk-planted-redis@127.0.0.1:1/0", "text"),
     Plant("[callers.jwt.published]", "jwks = %s", "http://127.0.0.1:1/keys?key=sk-planted-jwks", "text"),
     Plant("[callers.forward_auth.check]", "url = %s", "http://127.0.0.1:1/check?key=sk-planted-check", "text"),
-    Plant("[upstreams.issued.credentials.oauth2]", "token_url = %s", "http://127.0.0.1:1/t?k=sk-planted-issuer", "text"),
+    Plant("[upstreams.issued.credentials.oauth2]", "token_url = %s", "http://127.0.0.1:1/?k=sk-planted-issuer", "text"),
     Plant("[tracing.headers]", "X-Api-Key = %s", "sk-planted-tracing", "text"),
     Plant("[store]", "url = %s", "postgresql://gate:sk-planted-store@127.0.0.1:1/exchanges", "text"),
 )
