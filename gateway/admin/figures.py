@@ -17,12 +17,15 @@ Row = dict[str, Any]
 
 
 def routes(configured: Iterable[Route], found: Seen, known: Iterable[Row]) -> Iterator[Row]:
-    """Yield each route with its state and the last minutes; behind them, without a name, what met no route.
+    """Yield each route with its state and the last minutes; behind them those that a reload took away and that still
+    have something to tell, and without a name what met no route.
 
     ``known`` is what `upstreams` yields.
     """
+    there = {""}
     states = {each["name"]: _state_of(each["endpoints"]) for each in known}
     for route in configured:
+        there.add(route.name)
         yield {
             "name": route.name,
             "path": route.path,
@@ -32,8 +35,10 @@ def routes(configured: Iterable[Route], found: Seen, known: Iterable[Row]) -> It
             "state": states.get(route.upstream.name, "unknown"),
             **_lately(route.name, found),
         }
+    nothing: Row = {"name": None, "path": None, "hosts": [], "methods": [], "upstream": None, "state": "unrouted"}
+    for name in sorted({*found.routes, *found.open} - there):
+        yield {**nothing, "name": name, "state": "gone", **_lately(name, found)}
     if found.routes.get("", Tally()).ended or found.open.get(""):
-        nothing: Row = {"name": None, "path": None, "hosts": [], "methods": [], "upstream": None, "state": "unrouted"}
         yield {**nothing, **_lately("", found)}
 
 

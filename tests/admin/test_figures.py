@@ -62,6 +62,15 @@ def a_failure(time: float, failure: str = "connect_refused") -> Failed:
     )
 
 
+def test_a_route_that_a_reload_took_away_is_told_while_its_streams_run() -> None:
+    """The sum over all routes is what runs."""
+    old = a_sight(1, open={"old": {"relay": 3}, "demo": {"relay": 1}}, routes={"old": [1, 1, []], "older": [2, 0, []]})
+    demo, gone, longer_gone = routes_of(all_of(old))
+    assert (demo["name"], demo["open"]) == ("demo", 1)
+    assert (gone["name"], gone["state"], gone["open"], gone["failed"]) == ("old", "gone", 3, 1)
+    assert (longer_gone["name"], longer_gone["ended"], longer_gone["path"]) == ("older", 2, None)
+
+
 def test_numbers_of_workers_add_up_and_the_worst_state_is_told_with_who_sees_it() -> None:
     """What one worker found out must not hide behind another that did not ask the endpoint yet."""
     well = an_upstream(an_endpoint(), limit={"allowed": 5, "running": 2, "waiting": 0})
