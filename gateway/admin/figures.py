@@ -17,12 +17,15 @@ Row = dict[str, Any]
 
 
 def routes(configured: Iterable[Route], found: Seen, known: Iterable[Row]) -> Iterator[Row]:
-    """Yield each route with its state and the last minutes; behind them, without a name, what met no route.
+    """Yield each route with its state and the last minutes; behind them those that a reload took away and that still
+    have something to tell, and without a name what met no route.
 
     ``known`` is what `upstreams` yields.
     """
+    there = {""}
     states = {each["name"]: _state_of(each["endpoints"]) for each in known}
     for route in configured:
+        there.add(route.name)
         yield {
             "name": route.name,
             "path": route.path,
@@ -32,8 +35,10 @@ def routes(configured: Iterable[Route], found: Seen, known: Iterable[Row]) -> It
             "state": states.get(route.upstream.name, "unknown"),
             **_lately(route.name, found),
         }
+    nothing: Row = {"name": None, "path": None, "hosts": [], "methods": [], "upstream": None, "state": "unrouted"}
+    for name in sorted({*found.routes, *found.open} - there):
+        yield {**nothing, "name": name, "state": "gone", **_lately(name, found)}
     if found.routes.get("", Tally()).ended or found.open.get(""):
-        nothing: Row = {"name": None, "path": None, "hosts": [], "methods": [], "upstream": None, "state": "unrouted"}
         yield {**nothing, **_lately("", found)}
 
 
@@ -42,7 +47,7 @@ def _lately(route: str, found: Seen) -> Row:
     return {
         "open": sum(found.open.get(route, {}).values()),
         "phases": found.open.get(route, {}),
-        "window_seconds": WINDOW_SECONDS,
+        "window_seconds": max(round(found.window_seconds), 1),
         "ended": tally.ended,
         "failed": tally.failed,
         "first_bytes": sum(tally.first_bytes.values()),
@@ -64,9 +69,8 @@ def upstreams(found: Seen) -> Iterator[Row]:
     Quantiles of several workers cannot be added: told are those of the slowest one.
     """
     by_name: dict[str, list[Row]] = {}
-    for _, known in found.upstreams:
-        for each in known:
-            by_name.setdefault(each["name"], []).append(each)
+    for each in found.upstreams:
+        by_name.setdefault(each["name"], []).append(each)
     yield from map(_upstream, by_name.values())
 
 

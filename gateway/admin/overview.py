@@ -36,7 +36,7 @@ class Overview:
         try:
             question = json.dumps({"do": "look", "parts": parts}).encode()
             answers = self._colleagues.ask(question, seconds)
-            return together(seen(self.worker, parts, self.breathe), answers)
+            return together(seen(self.worker, parts, self.breathe), answers, self.breathe)
         finally:
             self._under_way -= 1
 
@@ -55,4 +55,5 @@ class Overview:
         if content["do"] != "look":
             yield from self._streams.answer(question)
             return
-        yield json.dumps(seen(self.worker, content["parts"], self.breathe)).encode()
+        for piece in seen(self.worker, content["parts"], self.breathe):
+            yield json.dumps(piece).encode() + b"\n"

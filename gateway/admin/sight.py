@@ -1,22 +1,29 @@
 """What one worker sees of itself when another one, or an operator, asks how things stand; and how that adds up.
 
-A sight travels as one JSON object. Everything in it is bounded: by the configuration, by `History`, by `Failures`.
+A sight travels in pieces, each a JSON object on a line of its own: the first says whose it is, the others are small
+enough to be made and read while streams go on. Everything in it is bounded: by the configuration, by `History`, by
+`Failures`.
 """
 
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from gateway.admin.status import Status
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.phase import phase
 from gateway.observe.failed import Failed, Failures
-from gateway.observe.history import History, Point, Tally
+from gateway.observe.history import WINDOW_SECONDS, History, Point, Tally
 
 PARTS = ("traffic", "routes", "upstreams", "failures")
 _LOOKED_AT_TOGETHER = 500
+_ROWS_A_PIECE = 50
+"""Routes or upstreams: some 2 ms."""
+
+_T = TypeVar("_T")
 
 
 class Worker:
@@ -53,26 +60,29 @@ class Worker:
         self.history.look(self.running(), octets, self.clock())
 
 
-def seen(worker: Worker, parts: Iterable[str], breathe: Callable[[], object]) -> dict[str, Any]:
-    """Return what ``worker`` sees, of the ``parts`` that are asked for: JSON types only."""
-    told: dict[str, Any] = {
+def seen(worker: Worker, parts: Iterable[str], breathe: Callable[[], object]) -> Iterator[dict[str, Any]]:
+    """Yield what ``worker`` sees, of the ``parts`` that are asked for, in pieces: JSON types only."""
+    yield {
         "worker": os.getpid(),
         "draining": worker.status.draining(),
         "rejected": worker.status.rejected,
         "began": worker.history.began,
+        "window": worker.history.window_seconds(worker.clock()),
     }
     for part in parts:
         if part == "traffic":
-            told["points"] = [_point(each) for each in worker.history.points(worker.clock())]
+            yield {"points": [_point(each) for each in worker.history.points(worker.clock())]}
         elif part == "routes":
-            told["open"] = _open(worker.running(), breathe)
-            told["routes"] = {name: _tally(each) for name, each in worker.history.routes(worker.clock()).items()}
+            yield {"open": _open(worker.running(), breathe)}
+            for some in _pieces(worker.history.routes(worker.clock()), _ROWS_A_PIECE):
+                yield {"routes": {name: _tally(each) for name, each in some}}
+                breathe()
         elif part == "upstreams":
-            told["upstreams"] = list(worker.upstreams())
+            for known in _pieces(worker.upstreams(), _ROWS_A_PIECE):
+                yield {"upstreams": known}
         elif part == "failures":
-            told["failures"] = worker.failures.newest()
+            yield {"failures": worker.failures.newest()}
         breathe()
-    return told
 
 
 def _open(running: list[Exchange], breathe: Callable[[], object]) -> dict[str, dict[str, int]]:
@@ -86,6 +96,12 @@ def _open(running: list[Exchange], breathe: Callable[[], object]) -> dict[str, d
             how_far = phase(exchange)
             phases[how_far] = phases.get(how_far, 0) + 1
     return found
+
+
+def _pieces(rows: Iterable[_T], length: int) -> Iterator[list[_T]]:
+    left = iter(rows)
+    while piece := list(islice(left, length)):
+        yield piece
 
 
 def _point(point: Point) -> list[Any]:
@@ -108,21 +124,27 @@ class Seen:
     """Why the newest configuration was refused somewhere."""
     began: int = 0
     """The slot in which the oldest of their histories begins."""
+    window_seconds: float = WINDOW_SECONDS
+    """Of how many seconds `routes` tells."""
     points: dict[int, Point] = field(default_factory=dict)
     routes: dict[str, Tally] = field(default_factory=dict)
     open: dict[str, dict[str, int]] = field(default_factory=dict)
     """How many run, by route and how far they are."""
-    upstreams: list[tuple[int, list[dict[str, Any]]]] = field(default_factory=list)
-    """What each worker, by its process id, knows of the upstreams."""
+    upstreams: list[dict[str, Any]] = field(default_factory=list)
+    """What each worker knows of each upstream."""
     failures: list[Failed] = field(default_factory=list)
     """The newest first."""
 
-    def add(self, told: dict[str, Any]) -> None:
-        """Add what one worker sees."""
+    def begin(self, told: dict[str, Any]) -> None:
+        """Add the first piece of what a worker sees: whose it is, and how it stands."""
         self.began = min(self.began, told["began"]) if self.workers else told["began"]
+        self.window_seconds = max(self.window_seconds, told["window"]) if self.workers else told["window"]
         self.workers.append(told["worker"])
         self.draining += told["draining"]
         self.rejected = self.rejected or told["rejected"]
+
+    def add(self, told: dict[str, Any]) -> None:
+        """Add a further piece."""
         for slot, octets, number, *tally in told.get("points", ()):
             point = Point(slot, _read(*tally), octets, number)
             self.points.setdefault(slot, Point(slot)).add(point)
@@ -133,7 +155,7 @@ class Seen:
             for how_far, number in phases.items():
                 mine[how_far] = mine.get(how_far, 0) + number
         if "upstreams" in told:
-            self.upstreams.append((told["worker"], told["upstreams"]))
+            self.upstreams += told["upstreams"]
         self.failures += [Failed(*each) for each in told.get("failures", ())]
 
     @property
@@ -150,18 +172,28 @@ class Seen:
         return whole
 
 
-def together(mine: dict[str, Any], answers: Iterable[tuple[int, bytes | None]]) -> Seen:
+def together(
+    mine: Iterable[dict[str, Any]], answers: Iterable[tuple[int, bytes | None]], breathe: Callable[[], object]
+) -> Seen:
     """Return what this worker sees and what the others, by process id, answered; None is no answer."""
     found = Seen()
-    found.add(mine)
+    _read_pieces(mine, found, lambda: None)  # It breathes itself.
     for pid, answer in answers:
         if answer is None:
             found.silent.append(pid)
         else:
-            found.add(json.loads(answer))
+            _read_pieces(map(json.loads, answer.splitlines()), found, breathe)
     found.workers.sort()
     found.failures.sort(key=lambda each: -each.time)
     return found
+
+
+def _read_pieces(pieces: Iterable[dict[str, Any]], found: Seen, breathe: Callable[[], object]) -> None:
+    left = iter(pieces)
+    found.begin(next(left))
+    for piece in left:
+        found.add(piece)
+        breathe()
 
 
 def _read(ended: int, failed: int, first_bytes: list[list[int]]) -> Tally:

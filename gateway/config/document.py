@@ -17,6 +17,7 @@ from gateway.config.secrets import MASK
 _SHOWN_CHARACTERS = 60
 _LINE_CHARACTERS = 160
 _USER_IN_URL = re.compile(r"(?<=://)[^\s\"']*(?=@)")
+_QUERY_IN_URL = re.compile(r"(://[^\s\"'?]*\?)[^\s\"']+")
 
 
 @dataclass(eq=False)
@@ -133,16 +134,21 @@ class Document:
             return {}
 
 
+def without_queries(text: str) -> str:
+    """Return ``text`` with the queries of URLs in it masked: some services want a key there."""
+    return _QUERY_IN_URL.sub(rf"\1{MASK}", text)
+
+
 def shorten(line: str) -> str:
-    """Return a line of a file fit to be shown: not too long, without tabs and the user part of an URL."""
-    line = _USER_IN_URL.sub(MASK, line).expandtabs(4)
+    """Return a line of a file fit to be shown: not too long, without tabs and what an URL may hide."""
+    line = without_queries(_USER_IN_URL.sub(MASK, line)).expandtabs(4)
     return line if len(line) <= _LINE_CHARACTERS else line[:_LINE_CHARACTERS] + "…"
 
 
 def describe(value: object) -> str:
-    """Return a value of the file as a message shows it: short, on one line, without the user part of an URL."""
+    """Return a value of the file as a message shows it: short, on one line, without what an URL may hide."""
     if isinstance(value, str):
-        text = _USER_IN_URL.sub(MASK, value)
+        text = without_queries(_USER_IN_URL.sub(MASK, value))
         return quoted(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -7,7 +7,7 @@ so that points of several workers add up.
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gateway.exchange.exchange import Exchange
@@ -71,6 +71,7 @@ class History:
     def __init__(self, now: float) -> None:
         self.began = int(now // STEP_SECONDS)
         """The slot in which it begins: nothing is known of earlier ones."""
+        self._began_at = now
         self._points: deque[Point] = deque(maxlen=KEPT_POINTS)
         self._minutes: deque[tuple[int, dict[str, Tally]]] = deque(maxlen=_KEPT_MINUTES)
         self._looked_at = now
@@ -114,15 +115,23 @@ class History:
         oldest = int(now // STEP_SECONDS) - KEPT_POINTS
         return [point for point in self._points if point.slot >= oldest]
 
-    def routes(self, now: float) -> dict[str, Tally]:
-        """Return what each route did in the last five to six minutes; the empty name is for what met none."""
+    def routes(self, now: float) -> Iterator[tuple[str, Tally]]:
+        """Yield what each route did in the last `window_seconds`; the empty name is for what met none.
+
+        Others may run in between: there may be thousands.
+        """
         oldest = int(now // _MINUTE_SECONDS) - _KEPT_MINUTES
-        found: dict[str, Tally] = {}
-        for minute, tallies in self._minutes:
-            if minute > oldest:
-                for route, tally in tallies.items():
-                    found.setdefault(route, Tally()).add(tally)
-        return found
+        minutes = [tallies for minute, tallies in self._minutes if minute > oldest]
+        for route in list(dict.fromkeys(route for tallies in minutes for route in tallies)):
+            whole = Tally()
+            for tallies in minutes:
+                if (tally := tallies.get(route)) is not None:
+                    whole.add(tally)
+            yield route, whole
+
+    def window_seconds(self, now: float) -> float:
+        """Return of how many seconds `routes` tells: five minutes and what is over of the one that runs."""
+        return min(WINDOW_SECONDS + now % _MINUTE_SECONDS, now - self._began_at)
 
     def _first_byte(self, exchange: Exchange, now: float) -> None:
         if exchange.reply is None or exchange.reply.source is not Source.UPSTREAM:

@@ -32,6 +32,8 @@ _MOST_ANSWERING = 8
 _OWNER = struct.Struct("<Q")
 _UNTIL = struct.Struct("<d")
 """Until when it is worth while to answer, on the clock that all processes of the machine share."""
+_WHOLE = b"\0"
+"""Ends an answer: without it a line that is closed is one of a worker that ran out of time, or met a defect."""
 _RECEIVE_BYTES = 256 * 1024
 _PAUSE_SECONDS = 0.1
 
@@ -126,7 +128,8 @@ def _asked(outbox: int, framed: bytes, seconds: float) -> bytes | None:
                 except OSError:
                     return None
                 if not part:
-                    return b"".join(parts) or None
+                    whole = b"".join(parts)
+                    return whole.removesuffix(_WHOLE) or None if whole.endswith(_WHOLE) else None
                 parts.append(part)
                 size += len(part)
         return None
@@ -149,6 +152,7 @@ def _answered(line: cooperative.socket, framed: bytes, answer: Answer) -> None:
             with gevent.Timeout(left, False):  # type: ignore[arg-type]  # False: it passes quietly
                 for piece in answer(framed[_UNTIL.size :]):
                     line.sendall(piece)
+                line.sendall(_WHOLE)
         except OSError:
             pass  # Whoever asked has gone.
         except Exception:

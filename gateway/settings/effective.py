@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
+from gateway.config.document import without_queries
 from gateway.config.model import Model, models_in
 from gateway.config.positions import Path
 from gateway.config.secrets import MASK
@@ -107,4 +108,4 @@ def _masked(value: Any, path: Path, sources: Sources) -> Any:
         return {key: _masked(each, (*path, key), sources) for key, each in value.items() if each is not None}
     if isinstance(value, tuple):
         return tuple(_masked(each, (*path, index), sources) for index, each in enumerate(value))
-    return value
+    return without_queries(value) if isinstance(value, str) else value

@@ -19,9 +19,11 @@ def tables(settings: Settings, route_names: Sequence[str], sources: Sources) -> 
 
     ``route_names`` are those that were made or given, in the order of the routes.
     """
-    for name in ("server", "admin", "log", "forwarding", "shared", "store"):
+    for name in ("server", "admin", "log", "forwarding", "shared", "store", "tracing"):
         if (table := getattr(settings, name)) is None:
             continue
+        if name == "tracing" and not table.model_fields_set:
+            continue  # Nothing is traced, and what it would say could not act.
         yield f"[{name}]", of_table(table, (name,), sources)
         for key in ("addresses", "tls"):
             if (inner := getattr(table, key, None)) is not None:

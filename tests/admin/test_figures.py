@@ -28,12 +28,14 @@ def an_upstream(*endpoints: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def a_sight(worker: int, **parts: Any) -> dict[str, Any]:
-    return {"worker": worker, "draining": False, "rejected": None, "began": 90, **parts}
+    return {"worker": worker, "draining": False, "rejected": None, "began": 90, "window": 330.0, **parts}
 
 
 def all_of(*sights: dict[str, Any]) -> Seen:
     """Return what all say together, the first one's own and the others' as they come over a line."""
-    return together(sights[0], [(each["worker"], json.dumps(each).encode()) for each in sights[1:]])
+    first, *others = ([{**each, "upstreams": []}, each] for each in sights)
+    lines = [(told[0]["worker"], "\n".join(map(json.dumps, told)).encode()) for told in others]
+    return together(first, lines, lambda: None)
 
 
 def routes_of(found: Seen) -> list[dict[str, Any]]:
@@ -58,6 +60,15 @@ def a_failure(time: float, failure: str = "connect_refused") -> Failed:
         1,
         3.0,
     )
+
+
+def test_a_route_that_a_reload_took_away_is_told_while_its_streams_run() -> None:
+    """The sum over all routes is what runs."""
+    old = a_sight(1, open={"old": {"relay": 3}, "demo": {"relay": 1}}, routes={"old": [1, 1, []], "older": [2, 0, []]})
+    demo, gone, longer_gone = routes_of(all_of(old))
+    assert (demo["name"], demo["open"]) == ("demo", 1)
+    assert (gone["name"], gone["state"], gone["open"], gone["failed"]) == ("old", "gone", 3, 1)
+    assert (longer_gone["name"], longer_gone["ended"], longer_gone["path"]) == ("older", 2, None)
 
 
 def test_numbers_of_workers_add_up_and_the_worst_state_is_told_with_who_sees_it() -> None:

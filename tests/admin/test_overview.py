@@ -1,16 +1,17 @@
 """One worker looks at all."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.exchanges import a_reply
+from support.exchanges import a_reply, a_route
 from support.live_streams import Few, a_relay
 
 from gateway.admin.all_streams import AllStreams, Busy
 from gateway.admin.overview import MOST_AT_ONCE, Overview
-from gateway.admin.sight import Worker
+from gateway.admin.sight import Worker, together
 from gateway.admin.status import Status
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CONNECT_REFUSED, Failure
@@ -72,8 +73,9 @@ def test_only_what_is_asked_for_is_told() -> None:
     others = Others()
     Overview(a_worker(), streams(), others).look(("failures",))
     assert others.asked == [{"do": "look", "parts": ["failures"]}]
-    told = json.loads(b"".join(Overview(a_worker(), streams(), others).answer(json.dumps(others.asked[0]).encode())))
-    assert told.keys() == {"worker", "draining", "rejected", "began", "failures"}
+    answer = b"".join(Overview(a_worker(), streams(), others).answer(json.dumps(others.asked[0]).encode()))
+    first, told = map(json.loads, answer.splitlines())
+    assert first.keys() == {"worker", "draining", "rejected", "began", "window"} and told.keys() == {"failures"}
 
 
 def test_questions_about_streams_are_answered_as_before() -> None:
@@ -104,6 +106,24 @@ def test_others_run_between_the_upstreams_and_hundreds_of_exchanges() -> None:
     question = b'{"do": "look", "parts": ["routes"]}'
     b"".join(Overview(worker, streams(), Others(), lambda: breaths.append(1)).answer(question))
     assert len(breaths) == 4
+
+
+def test_no_piece_of_what_a_worker_sees_is_long() -> None:
+    """A thousand routes are told, and read, a few at a time: a stream waits for some of them, not for all."""
+    breaths: list[int] = []
+    worker = a_worker()
+    for number in range(1000):
+        ended = a_relay(99.0)
+        ended.route = dataclasses.replace(a_route(), name=f"route-{number}")
+        ended.outcome, ended.finished_at = Outcome.COMPLETE, 99.9
+        worker.finish(ended)
+    overview = Overview(worker, streams(), Others(), lambda: breaths.append(1))
+    pieces = list(overview.answer(b'{"do": "look", "parts": ["routes"]}'))
+    assert max(len(json.loads(each).get("routes", ())) for each in pieces) == 50 and len(breaths) >= 20
+
+    breaths.clear()
+    assert len(together([{**json.loads(pieces[0])}], [(1, b"".join(pieces))], lambda: breaths.append(1)).routes) == 1001
+    assert len(breaths) >= 20
 
 
 def test_others_run_while_rows_are_made() -> None:

@@ -179,6 +179,7 @@ def test_every_table_that_holds_is_printed(folder: Path) -> None:
     (folder / "gateway.toml").write_text(
         MAIN.replace(
             "[admin]",
+            '[tracing]\nendpoint = "http://127.0.0.1:4318"\nheaders = { "X-Key" = "sk-hidden" }\n'
             '[server.addresses]\ndeny = ["192.0.2.0/24"]\n[store]\n'
             'url = "postgresql://gate:sk-hidden@db/exchanges"\nkeep = "1h"\n[admin]',
         )
@@ -187,5 +188,6 @@ def test_every_table_that_holds_is_printed(folder: Path) -> None:
 
     assert table(text, "[server.addresses]")["deny"][0] == '["192.0.2.0/24"]'
     assert table(text, "[store]")["url"][0] == '"postgresql://gate:***@db/exchanges"'
+    assert table(text, "[tracing]")["endpoint"][0] == '"http://127.0.0.1:4318"'
     assert table(text, "[store]")["keep"][0] == '"1h"'
     assert "sk-hidden" not in text

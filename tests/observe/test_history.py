@@ -42,6 +42,17 @@ def test_what_went_wrong_was_not_the_clients_nor_an_operators(kind: Kind | None,
     assert went_wrong(an_answer(kind=kind)) is expected
 
 
+def test_the_window_of_routes_is_as_long_as_what_is_counted() -> None:
+    """Whoever divides by it gets the rate: ten a second are told as ten, whenever somebody looks, also soon."""
+    for looks_at in (130.0, 420.0, 659.0):
+        history = History(100.0)
+        for second in range(100, int(looks_at)):
+            for _ in range(10):
+                history.finish(an_answer(), second + 0.5)
+        ((_, tally),) = history.routes(looks_at)
+        assert tally.ended / history.window_seconds(looks_at) == 10
+
+
 def test_a_first_byte_counts_once_whether_its_stream_ends_before_or_after_the_look() -> None:
     """Long streams tell theirs while they run, short ones at their end."""
     history = History(100.0)
@@ -53,7 +64,7 @@ def test_a_first_byte_counts_once_whether_its_stream_ends_before_or_after_the_lo
     history.finish(short, 103.5)
     history.look([], 0, 104.0)
 
-    (tally,) = history.routes(104.0).values()
+    ((_, tally),) = history.routes(104.0)
     assert (tally.ended, sum(tally.first_bytes.values())) == (2, 2)
     (point,) = history.points(104.0)
     assert point.tally.first_bytes == tally.first_bytes
@@ -64,7 +75,7 @@ def test_our_own_words_have_no_first_byte() -> None:
     history, exchange = History(100.0), an_answer(100.5)
     exchange.reply = None
     history.finish(exchange, 101.0)
-    assert history.routes(101.0)["demo"].first_bytes == {}
+    assert dict(history.routes(101.0))["demo"].first_bytes == {}
 
 
 def test_points_tell_octets_as_they_grow_and_what_is_open() -> None:
@@ -89,11 +100,11 @@ def test_nothing_is_kept_of_silence_and_an_hour_of_noise() -> None:
         idle.look([], 0, second)
         busy.finish(an_answer(kind=CONNECT_REFUSED), second)
 
-    assert idle.points(10_000.0) == [] and idle.routes(10_000.0) == {}
+    assert idle.points(10_000.0) == [] and not dict(idle.routes(10_000.0))
     assert len(busy.points(9_999.0)) == KEPT_POINTS
     assert busy.points(9_999.0 + 3620) == []
-    assert 30 <= busy.routes(9_999.0)["demo"].failed <= 36
-    assert busy.routes(9_999.0 + 600) == {}
+    assert 30 <= dict(busy.routes(9_999.0))["demo"].failed <= 36
+    assert not dict(busy.routes(9_999.0 + 600))
 
 
 @pytest.mark.parametrize("milliseconds", [1.5, 7, 80, 81.7, 340, 1000, 31_000, 600_000])

@@ -88,6 +88,18 @@ print(json.dumps([answer for _, answer in board.ask(b"all", 10)]))
 """) == [None]
 
 
+def test_an_answer_that_ends_too_early_counts_as_none() -> None:
+    """Half an answer, of a worker that ran out of time, is nothing that anybody could read."""
+    assert ran("""
+def slow(question):
+    yield b"the first half"
+    gevent.sleep(30)
+children.append(worker(slow))
+board.take(lambda question: [])
+print(json.dumps([answer and answer.decode() for _, answer in board.ask(b"all", 0.3)]))
+""") == [None]
+
+
 def test_a_worker_that_is_stopped_costs_the_time_and_does_nothing_late() -> None:
     """Its question is dropped when it goes on; a question after that is answered."""
     seconds, first, noted, second = ran("""

@@ -64,6 +64,10 @@ PLANTS = (
     Plant("[upstreams.aws.credentials.sigv4]", "session_token = %s", "sk-planted-session", "env"),
     Plant("[upstreams.issued.credentials.oauth2]", "client_secret = %s", "sk-planted-oauth", "text"),
     Plant("[shared]", "redis = %s", "redis://:sk-planted-redis@127.0.0.1:1/0", "text"),
+    Plant("[callers.jwt.published]", "jwks = %s", "http://127.0.0.1:1/keys?key=sk-planted-jwks", "text"),
+    Plant("[callers.forward_auth.check]", "url = %s", "http://127.0.0.1:1/check?key=sk-planted-check", "text"),
+    Plant("[upstreams.issued.credentials.oauth2]", "token_url = %s", "http://127.0.0.1:1/?k=sk-planted-issuer", "text"),
+    Plant("[tracing.headers]", "X-Api-Key = %s", "sk-planted-tracing", "text"),
     Plant("[store]", "url = %s", "postgresql://gate:sk-planted-store@127.0.0.1:1/exchanges", "text"),
 )
 
@@ -83,13 +87,14 @@ TABLES = {
     "[callers.keys.app]": "",
     "[callers.users.bob]": "",
     "[callers.jwt.login]": 'issuer = "https://login.example"\naudience = "slowgate"\nalgorithms = ["HS256"]',
+    "[callers.jwt.published]": 'issuer = "https://published.example"\naudience = "slowgate"',
     "[upstreams.up.credentials]": 'otherwise = "default"',
     "[upstreams.dead.credentials.basic]": 'user = "gate"',
     "[upstreams.signed]": 'endpoints = ["http://127.0.0.1:%(dead)d"]',
     "[upstreams.aws]": 'endpoints = ["http://127.0.0.1:%(dead)d"]',
     "[upstreams.aws.credentials.sigv4]": 'region = "r"\nservice = "s"\naccess_key_id = "AKID"',
     "[upstreams.issued]": 'endpoints = ["http://127.0.0.1:%(port)d"]',
-    "[upstreams.issued.credentials.oauth2]": 'token_url = "http://127.0.0.1:%(dead)d/t"\nclient_id = "gate"',
+    "[upstreams.issued.credentials.oauth2]": 'client_id = "gate"',
     "[[routes]] # asked": 'name = "asked"\npath = "/asked"\nupstream = "up"\n'
     'auth = { any = ["keys", "basic", "jwt"] }\ncors = { origins = ["https://app.example"] }\n'
     'limits = { rates = [{ limit = "90/s" }, { limit = "90/s", by = "header:X-Key" }] }',
