@@ -1,7 +1,6 @@
 """One attempt over a real socket: what goes out, what comes back, and what is left behind."""
 
 import dataclasses
-import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -324,37 +323,6 @@ def test_tls_end_counts_only_if_it_was_said(opened: Any, tls_files: TlsFiles, en
 
     assert asked.body == b"all"
     assert (asked.broken is not None) is cut
-
-
-def test_a_torrent_under_tls_lets_others_have_their_turn(scripted_upstream: StartUpstream, tls_files: TlsFiles) -> None:
-    """Reading TLS waits only where nothing is there: an upstream that is always ahead would keep everybody waiting."""
-    records, record = 64, 16 * 1024
-    upstream = scripted_upstream(
-        [read_request, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (records * record), b"x" * records * record],
-        tls=tls_files.server_context(),
-    )
-    described = Upstream("scripted", (parse_endpoint(upstream.url),), tls=TlsToUpstream(ca=str(tls_files.ca)))
-    turns: list[int] = []
-    opener = Opener(described, lambda sock: turns.append(len(select.select([sock], [], [], 5)[0])))
-
-    asked = ask(opener).read()
-    opener.close()
-
-    assert asked.body == b"x" * records * record
-    assert len(turns) >= records // 16 - 1
-    assert set(turns) == {1}, "it waited although there was nothing to come"
-
-
-def test_reply_that_was_read_does_not_look_empty(opened: Any) -> None:
-    """A second reader gets a defect, not a body that ends politely (law 3)."""
-    opener, _ = opened([read_request, OK])
-    asked = ask(opener).read()
-    assert asked.reply is not None
-
-    with pytest.raises(FailureError) as caught:
-        list(asked.reply.chunks)
-
-    assert caught.value.failure.kind.code == "internal"
 
 
 def test_untrusted_certificate_fails_before_anything_is_sent(opened: Any, tls_files: TlsFiles) -> None:
