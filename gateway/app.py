@@ -100,7 +100,7 @@ class Applications:
         self._desk.adopt(plan.callers)
         self._tokens = _tokens(plan, {})
         self._sharing = Sharing(time.monotonic)
-        self.records = Records(store, _tracer(plan, _receiver(plan)), _report)
+        self.records = Records(store, _tracer_maker(plan, _receiver(plan))(), _report)
         self._meter = Meter(time.monotonic, time.time)  # noqa: TID251 - windows of budgets begin by the calendar
         self._connections = connections
         self._breathe = breathe
@@ -135,11 +135,11 @@ class Applications:
             for name, upstream in plan.upstreams.items()
         }
         tokens = _tokens(plan, self._tokens)
-        receiver = _receiver(plan)
+        make_tracer = _tracer_maker(plan, _receiver(plan))
         self._sharing.prepare(plan)
         close_checks = self._desk.adopt(plan.callers)  # The last that may refuse, for it is what changes something.
         if plan.tracing != self._plan.tracing:
-            retired, self.records.tracer = self.records.tracer, _tracer(plan, receiver)
+            retired, self.records.tracer = self.records.tracer, make_tracer()
             if retired is not None:
                 retired.retire()
         before, self._openers = self._openers, openers
@@ -367,16 +367,17 @@ def _receiver(plan: GatewayPlan) -> Opener | None:
     return None if plan.tracing is None else posting_opener(plan.tracing.place)
 
 
-def _tracer(plan: GatewayPlan, receiver: Opener | None) -> "Tracer | None":
+def _tracer_maker(plan: GatewayPlan, receiver: Opener | None) -> "Callable[[], Tracer | None]":
+    """Return what makes the tracer. What could fail fails here: loading what it needs."""
     tracing = plan.tracing
     if tracing is None or receiver is None:
-        return None
+        return lambda: None
     # Loaded where it is wanted: nobody else pays for the library that writes the messages.
     from gateway.tracing.otlp import CONTENT_TYPE
     from gateway.tracing.tracer import Tracer
 
     fields = [("Content-Type", CONTENT_TYPE), *tracing.headers]
-    return Tracer(tracing, partial(posted, receiver, tracing.place, fields), receiver.close)
+    return partial(Tracer, tracing, partial(posted, receiver, tracing.place, fields), receiver.close)
 
 
 def _report(exchange: Exchange, error: BaseException) -> None:

@@ -1,6 +1,7 @@
 """Another configuration for applications that serve: all of it, or nothing."""
 
 import logging
+import sys
 
 import pytest
 
@@ -14,8 +15,9 @@ from gateway.shared.sharing import Sharing
 LOG = LineLog("json", logging.getLogger("nowhere"))
 
 
-def a_plan(secret: str) -> GatewayPlan:
+def a_plan(secret: str, more: str = "") -> GatewayPlan:
     text = f"""
+        {more}
         [callers.jwt.login]
         issuer = "https://login.example"
         audience = "slowgate"
@@ -50,3 +52,15 @@ def test_configuration_that_is_refused_changes_nobodys_keys(monkeypatch: pytest.
     assert reach().given == before
     applications.adopt(a_plan("b"), LOG)
     assert reach().given != before
+
+
+def test_tracing_that_cannot_be_loaded_changes_nobodys_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its library may be there and refuse to work, as protobuf does beside messages of another version."""
+    applications = Applications(a_plan("a"), LOG)
+    before = applications._desk.reach().given
+    monkeypatch.setitem(sys.modules, "gateway.tracing.otlp", None)
+
+    with pytest.raises(ImportError):
+        applications.adopt(a_plan("b", '[tracing]\nendpoint = "http://127.0.0.1:9"'), LOG)
+
+    assert applications._desk.reach().given == before

@@ -152,6 +152,8 @@ class Courier(ABC, Generic[T]):
         if self.error is None:
             self._wording.logger.error("%s: %s", self._wording.away, why)
         self.error = why
+        if not self._closing:
+            self._wake.clear()  # A batch that became full meanwhile must not shorten the pause.
         self._pause = seconds or min(max(2 * self._pause, self.first_pause_seconds), self.longest_pause_seconds)
 
     def _recovered(self) -> None:

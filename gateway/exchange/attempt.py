@@ -43,6 +43,8 @@ class Attempt:
     """Whether it looks for a new connection at this moment."""
     sent_at: float | None = None
     """When the whole request was on its way."""
+    taken_bytes: int = 0
+    """Octets of the request's body, with their framing, that went into the connection so far."""
     fresh: bool = False
     """Whether it must have a new connection: one that repairs a stale connection cannot risk another."""
     reused: bool = False

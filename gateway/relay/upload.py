@@ -207,7 +207,7 @@ class ClientUpload:
 
     def _send(self, write: Callable[[bytes], None], piece: bytes) -> bool:
         seconds = self._timeout_seconds()
-        limit = Limit(seconds)
+        limit = Limit(seconds, self._taken)
         try:
             write(piece)
         except Late:
@@ -219,6 +219,11 @@ class ClientUpload:
         finally:
             limit.stop()
         return True
+
+    def _taken(self) -> int:
+        """How much the upstream took so far: a large piece may be long on its way and never stand still."""
+        attempts = self._exchange.attempts
+        return attempts[-1].taken_bytes if attempts else 0
 
     def _timeout_seconds(self) -> float | None:
         """Both sides of an upload that is still waited for have a limit; one beside a running answer has none."""

@@ -27,7 +27,8 @@ _MOST_UNSENT_BYTES = 128 * 1024
 _KEYS: dict[str, str] = {}
 """The names of WSGI's variables by those of fields, so that each is kept once and not by every open stream."""
 _MOST_KEYS = 1024
-"""Of them; clients may think of any number of names."""
+_LONGEST_KEPT_NAME = 64
+"""Of them; clients may think of any number of names, and of long ones."""
 _NO_HEADERS: list[tuple[str, str]] = []
 
 _log = logging.getLogger("gateway.server")
@@ -227,7 +228,7 @@ class Listener:
 
 def _key(name: str) -> str:
     key = "HTTP_" + name.replace("-", "_")
-    if len(_KEYS) < _MOST_KEYS:
+    if len(_KEYS) < _MOST_KEYS and len(name) <= _LONGEST_KEPT_NAME:
         _KEYS[name] = key
     return key
 

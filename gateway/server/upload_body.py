@@ -44,6 +44,8 @@ class UploadBody:
         """Whether the last read got all that it asked for, so that there is probably more, and more may be read now."""
         self._ahead = b""
         """What `wait` found and read."""
+        self._flooded = False
+        """Whether more came behind a chunked body than is kept: no next request is read then."""
 
     def at_hand(self) -> bool:
         """Whether all of the body that was not handed on yet was received already."""
@@ -90,7 +92,7 @@ class UploadBody:
         except OSError as error:
             self.failed = True
             raise FailureError(Failure(UPLOAD_CUT, "the client's connection broke during its upload")) from error
-        self.done = True
+        self.done = not self._flooded
 
     def _known_length(self) -> Iterator[bytes]:
         while self._left:
@@ -117,7 +119,12 @@ class UploadBody:
         if decoder.broken is not None:
             self.failed = True
             raise FailureError(Failure(BAD_REQUEST, decoder.broken))
-        self._unreader.unread(decoder.rest)
+        rest, decoder.rest = decoder.rest, b""
+        if len(rest) <= _PIECE_BYTES:
+            self._unreader.unread(rest)
+        else:
+            # It would be kept for as long as the next answer lasts. Who asks so far ahead has to ask again.
+            self._flooded = True
 
     def _asked(self) -> int:
         """Return how much to read at once: no octet behind a body whose length is known."""

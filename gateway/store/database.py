@@ -62,9 +62,9 @@ class Database:
 
     def open_for_reading(self) -> Connection:
         """Return a connection that sees one moment of the database; make no file. Raises `Away`, and `Empty`."""
-        if self._path is not None and not self._path.exists():
-            raise Empty("nothing has been written yet: the database has no file")
         try:
+            if self._path is not None and not self._path.exists():  # It may not even be ours to look for it.
+                raise Empty("nothing has been written yet: the database has no file")
             connection = self.engine.connect()
             if not self.is_sqlite:
                 # In the transaction of the query, for a pooler may give the connection to somebody else after it. The

@@ -16,6 +16,8 @@ BULK_READ_OCTETS = 512 * 1024
 _GROWTH = 4
 _BURST_READS = 4
 """How many reads in a row may do without a wait: then all others have their turn, however fast the upstream is."""
+_BURST_RECORDS = 16
+"""The same where reading waits by itself: TLS hands over one record at a time, of 16 KiB at most."""
 
 
 class Body:
@@ -85,7 +87,12 @@ class Body:
                 size, burst = SMALL_READ_OCTETS, 0
                 drained, over = True, of_body.over
                 while not over:
-                    if drained and wait is not None:
+                    if wait is None:
+                        burst += 1
+                        if burst == _BURST_RECORDS:
+                            burst = 0
+                            connection.let_others_run()
+                    elif drained:
                         wait(sock)
                     try:
                         data = recv(size)
@@ -99,9 +106,10 @@ class Body:
                     drained = received < size
                     if not drained:
                         size = min(size * _GROWTH, most)
-                        burst += 1
-                        if burst == _BURST_READS:
-                            drained, burst = True, 0
+                        if wait is not None:
+                            burst += 1
+                            if burst == _BURST_READS:
+                                drained, burst = True, 0
                     elif received * _GROWTH < size:
                         size = SMALL_READ_OCTETS
                     early = feed(data)

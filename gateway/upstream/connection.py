@@ -40,7 +40,17 @@ class Sending:
 class Connection:
     """A socket with a memory: how often it was used, since when it is idle, whether its last request went out whole."""
 
-    __slots__ = ("_head_sent", "_peek", "_sock", "_uploading", "idle_since", "recv", "uses", "wait")
+    __slots__ = (
+        "_head_sent",
+        "_peek",
+        "_sock",
+        "_uploading",
+        "_wait_below",
+        "idle_since",
+        "recv",
+        "uses",
+        "wait",
+    )
 
     def __init__(self, sock: socket.socket, wait_readable: WaitReadable | None = None) -> None:
         """``wait_readable`` saves a system call where nothing is there yet; TLS cannot use it, as it buffers itself."""
@@ -53,7 +63,9 @@ class Connection:
         self.uses = 0
         self.idle_since = 0.0
         self.recv = sock.recv
-        self.wait = None if isinstance(sock, ssl.SSLSocket) else wait_readable
+        secure = isinstance(sock, ssl.SSLSocket)
+        self.wait = None if secure else wait_readable
+        self._wait_below = wait_readable if secure else None
 
     def __repr__(self) -> str:
         return f"<Connection fd={self._sock.fileno()} uses={self.uses}>"
@@ -67,6 +79,12 @@ class Connection:
             return self.recv, None, self._sock
         # A cooperative socket keeps the plain one under `_sock`; what it adds is a wait of its own.
         return getattr(self._sock, "_sock", self._sock).recv, self.wait, self._sock
+
+    def let_others_run(self) -> None:
+        """Around TLS: wait for what comes next even if it is there. Reading it waits only where nothing is."""
+        # A record is decrypted by the read that gets it, so that none hides where nothing decrypted is left.
+        if self._wait_below is not None and self.drained():
+            self._wait_below(self._sock)
 
     @property
     def sent_whole(self) -> bool:

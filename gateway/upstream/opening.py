@@ -120,7 +120,8 @@ class ReplyChunks:
     def __iter__(self) -> Iterator[bytes]:
         """Begin the response's ``iter_content``, once; nothing is added to a chunk's way."""
         response, self._response = self._response, None
-        return iter(()) if response is None else response.iter_content(self._most)
+        # Who asks again is told that it was read: nothing would look like a whole body (law 3).
+        return self._body.chunks() if response is None else response.iter_content(self._most)
 
     def ready(self) -> bool:
         """Whether the first chunk, or the end, came along with the head."""

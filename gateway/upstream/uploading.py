@@ -12,6 +12,8 @@ from gateway.upstream.watch import Watch
 _JOINED_OCTETS = 16 * 1024
 """Up to here a piece is copied together with its framing, which is cheaper than three buffers for one call."""
 
+_TLS_OCTETS = 64 * 1024
+
 
 class Uploading:
     """Frames what the upload hands over, for as long as the upstream reads it.
@@ -72,13 +74,16 @@ class Uploading:
 
     def _send(self, *parts: bytes) -> None:
         try:
-            left: list[bytes | memoryview] = [*parts]
+            # TLS takes all that it is given before it says so, and whoever watches would see nothing go.
+            most = _TLS_OCTETS if isinstance(self._sock, ssl.SSLSocket) else None
+            left = [memoryview(part) for part in parts]
             while left:
-                sent = self._sock.send(left[0]) if len(left) == 1 else self._sock.sendmsg(left)
+                sent = self._sock.send(left[0][:most]) if len(left) == 1 else self._sock.sendmsg(left)
+                self._attempt.taken_bytes += sent
                 while left and sent >= len(left[0]):
                     sent -= len(left.pop(0))
                 if sent:
-                    left[0] = memoryview(left[0])[sent:]
+                    left[0] = left[0][sent:]
         except OSError as error:
             self.failure = translate.sending(error)
             self._nothing_more()

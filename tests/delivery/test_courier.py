@@ -1,6 +1,7 @@
 """What every courier does, whatever it brings and wherever."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -91,3 +92,27 @@ def test_trouble_while_looking_after_things_is_an_outage_too(
     postman = start([], [Away("no entry")])
     until(lambda: postman.looked_after)
     assert told(caplog) == ["away: no entry", "back"]
+
+
+class Busy(Postman):
+    """One whose queue fills up while the other side says that it is away."""
+
+    first_pause_seconds = 0.2
+    longest_pause_seconds = 0.2
+
+    def _bring(self, batch: list[int]) -> int:
+        if self._trouble:
+            for number in (2, 4, 6):
+                self.put(number)
+        return super()._bring(batch)
+
+
+def test_a_batch_that_becomes_full_meanwhile_does_not_shorten_the_pause() -> None:
+    """Who asks to be left alone for a while is left alone, however much comes in."""
+    busy = Busy([Away("later", 0.2), Away("still", 0.2)])
+    began = time.monotonic()
+    busy.put(0)
+    until(lambda: busy.failures == 2)
+    waited = time.monotonic() - began
+    busy.close(0.0)
+    assert waited >= 0.2

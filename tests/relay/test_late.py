@@ -43,3 +43,17 @@ def test_a_limit_that_was_stopped_strikes_nobody() -> None:
         return "whole"
 
     assert gevent.spawn(two_waits).get(timeout=4) == "whole"
+
+
+def test_a_limit_of_a_standstill_holds_off_while_something_goes_on() -> None:
+    """And strikes when nothing has for so long."""
+    done = 0
+    limit = Limit(0.08, lambda: done)
+    try:
+        for _ in range(10):
+            gevent.sleep(0.02)
+            done += 1
+        with pytest.raises(Late):
+            gevent.sleep(5)
+    finally:
+        limit.stop()

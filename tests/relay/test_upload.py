@@ -142,6 +142,22 @@ def test_client_may_be_silent_beside_a_running_answer() -> None:
     assert sent.events == [b"one", "done", "finish"]
 
 
+def test_upstream_that_takes_a_large_piece_bit_by_bit_is_waited_for() -> None:
+    """The limit is about silence: as long as octets go, a piece may be on its way for longer."""
+
+    def write(piece: bytes) -> None:
+        for _ in range(20):
+            gevent.sleep(0.02)
+            sent.exchange.attempts[-1].taken_bytes += 1
+        sent.events.append(piece)
+
+    sent = Sent(ListedBody(b"large"), route_with(upload_seconds=0.2))
+    sent.run(write)
+
+    assert sent.kinds == []
+    assert sent.events == [b"large", "done", "finish"]
+
+
 @pytest.mark.parametrize("answered", [False, True])
 def test_upstream_that_takes_nothing_is_waited_for_within_the_limit(answered: bool) -> None:
     """Before its answer that ends the exchange; beside its answer it only ends the upload."""

@@ -34,6 +34,17 @@ def test_large_pieces_take_the_memory_of_those_before_them() -> None:
     assert _faults("keep_freed_memory()") * 10 < _faults("")
 
 
+def test_a_python_without_ctypes_serves_all_the_same() -> None:
+    """It is built without libffi in some places; freed memory then goes as the C library likes."""
+    program = (
+        "import sys; sys.modules['ctypes'] = None\n"
+        "from gateway.server.freed_memory import keep_freed_memory\n"
+        "print(keep_freed_memory())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_asking_twice_is_harmless() -> None:
     """Each worker asks for itself, whoever its parent was."""
     assert keep_freed_memory() == keep_freed_memory()

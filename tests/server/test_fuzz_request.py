@@ -53,5 +53,5 @@ def check_one(octets: bytes, at: list[int]) -> str:
 def test_octets_by_chance_have_one_reading_however_they_are_cut() -> None:
     """What is accepted, h11 reads as the same requests; nothing but a typed refusal ever comes out."""
     ends: list[str] = []
-    fuzz(st.tuples(requests(), cuts()), lambda example: ends.append(check_one(*example)), examples=400)
+    fuzz(st.tuples(requests(), cuts()), lambda example: ends.append(check_one(*example)), examples=800)
     assert {"end", "cut", "closes", "bad_request", "upload_cut"} <= set(ends)

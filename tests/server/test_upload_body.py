@@ -263,3 +263,18 @@ class TestContinue:
             next(upload.body.pieces())
 
         assert caught.value.failure.kind.code == "upload_cut"
+
+
+@pytest.mark.parametrize(("requests", "follows"), [(1, True), (40_000, False)])
+def test_requests_far_ahead_behind_a_chunked_body_are_not_kept(
+    uploads: Callable[..., Upload], requests: int, follows: bool
+) -> None:
+    """They would take half a megabyte for as long as the next answer lasts; who asks so far ahead has to ask again."""
+    upload = uploads("Transfer-Encoding: chunked")
+    behind = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * requests
+    upload.parser.unreader.unread(b"5\r\nhello\r\n0\r\n\r\n" + behind)  # As one large read may bring it.
+
+    assert list(upload.body.pieces()) == [b"hello"]
+    assert list(upload.body.pieces()) == []
+    assert upload.body.done is follows
+    assert upload.parser.unreader.buf.tell() == (len(behind) if follows else 0)

@@ -104,6 +104,17 @@ def test_database_that_cannot_be_written_says_why_there_is_nothing(tmp_path: Pat
     store.close(1.0)
 
 
+def test_place_that_cannot_be_looked_at_is_an_outage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a directory of somebody else's: it is told like any other trouble with the database."""
+
+    def not_ours(path: Path, **_: Any) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", not_ours)
+    with pytest.raises(Away, match=r"^PermissionError: "):
+        Database(f"sqlite:///{tmp_path}/x.db").open_for_reading()
+
+
 def test_error_in_the_middle_is_raised_where_the_rows_end(url: str) -> None:
     """What was read is there, the end is not; the place is free again."""
     database = Database(url)

@@ -161,3 +161,27 @@ def test_large_pieces_reach_a_slow_upstream_whole(ends: Ends) -> None:
     framed = b"%x\r\n%b\r\n" % (len(piece), piece)
     assert upward.uploading.whole
     assert b"".join(taken) == framed + b"3\r\nend\r\n" + framed + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("length", [None, 300_000])
+def test_what_the_upstream_took_is_counted_while_a_piece_is_under_way(ends: Ends, length: int | None) -> None:
+    """Whoever watches for a standstill sees every octet go, not only whole pieces."""
+    ours, theirs = ends
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    one = Upward(ours, [b"x" * 300_000], length)
+
+    def send() -> None:
+        one.uploading.start()
+        ours.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    theirs.recv(1)
+    early = one.attempt.taken_bytes
+    while theirs.recv(65536):
+        pass
+    sender.join(5)
+
+    assert early < 300_000
+    assert one.attempt.taken_bytes >= 300_000
+    assert one.uploading.whole
