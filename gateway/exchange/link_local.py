@@ -22,8 +22,8 @@ _OWN_LINK = Networks(
         ),
     )
 )
-_LAST_32 = tuple(map(ip_network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
-"""Networks whose last 32 bits are an IPv4 address: IPv4-compatible ones, and NAT64 (RFC 6052, RFC 8215)."""
+_LAST_32 = tuple(map(ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")))
+"""Networks whose last 32 bits are an IPv4 address: compatible, translated (RFC 7915), by NAT64 (RFC 6052, 8215)."""
 _6TO4 = ip_network("2002::/16")
 
 

@@ -22,6 +22,7 @@ from gateway.exchange.link_local import on_own_link
         "::ffff:169.254.169.254",
         "::ffff:a9fe:a9fe",
         "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
         "64:ff9b::169.254.169.254",
         "64:ff9b:1::a9fe:a9fe",
         "64:ff9b:1:a9fe:a9:fe00::",
