@@ -108,6 +108,7 @@ class Applications:
         self._worker = Worker(self.status, self.live.exchanges, self._snapshots, time.monotonic, wall_clock)
         self.overview = Overview(self._worker, self.streams, colleagues or Alone(), breathe)
         self.metrics = None if ledger is None else self._collector(ledger, breathe)
+        self.records.count = None if self.metrics is None else self._count
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots, self.streams, read_again, lambda: self.records.store)
@@ -194,6 +195,7 @@ class Applications:
 
     def tick(self) -> None:
         """Tell the other workers what was counted. To be called every second."""
+        self.records.flush()
         if self.metrics is not None:
             self.metrics.tick()
             self._worker.tick(self.metrics.octets)
@@ -244,15 +246,14 @@ class Applications:
 
     def _make_gate(self, plan: GatewayPlan, line_log: LineLog) -> Gate:
         record = self.records.hooks(line_log)
-        counted = Hooks(finish=self._count if self.metrics is not None else None)
         endpoints = self._endpoints
         unrouted = Hooks(commit=request_id.tell_client(plan.forwarding.request_id_header))
         self._concurrency.adopt(plan)
         self._meter.adopt(plan, self._sharing.adopt(plan))
         spine = Spine(
             accept=_accept(RouteTable(plan.routes), self.live),
-            phases={route.name: self._phases(route, record, counted) for route in plan.routes},
-            unrouted=phases([unrouted, record, counted]),
+            phases={route.name: self._phases(route, record) for route in plan.routes},
+            unrouted=phases([unrouted, record]),
             select=_select(endpoints),
             another=_another(endpoints),
             clock=time.monotonic,
@@ -261,11 +262,11 @@ class Applications:
         crediting = Crediting(self._tokens, time.time)  # noqa: TID251 - signatures tell the date
         return Gate(spine, plan.forwarding, self._openers, self.live, crediting.complete)
 
-    def _phases(self, route: Route, *records: Hooks) -> Phases:
+    def _phases(self, route: Route, record: Hooks) -> Phases:
         # The account of the endpoints stands before all policies: it must hear of every attempt.
         account = self._endpoints[route.upstream.name].hooks(time.monotonic)
         quotas = self._meter.hooks(route)
-        return phases([account, *self._policies(route), *quotas, *self._concurrency.hooks(route), *records])
+        return phases([account, *self._policies(route), *quotas, *self._concurrency.hooks(route), record])
 
     def _policies(self, route: Route) -> Iterator[Hooks]:
         """Yield the hooks of a route; policies that remember across exchanges get what this worker remembers."""

@@ -1,7 +1,7 @@
-"""What becomes of an exchange that has ended: its record, for the log, the store and the trace.
+"""What becomes of an exchange that has ended: it is counted, and its record goes to the log, the store and the trace.
 
-Records are made together, when the loop comes round (`gateway.relay.later`), and before anything changes that decides
-where they go.
+All of it is done for several together, when the loop comes round (`gateway.relay.later`), and before anything changes
+that decides where it goes.
 """
 
 import time
@@ -30,8 +30,10 @@ class Records:
         """``report`` logs a defect that was met while a record was made."""
         self.store = store
         self.tracer = tracer
+        self.count: Callable[[Exchange], object] | None = None
+        """Counts an exchange; None where nobody reads the counts."""
         self._ended: Later[tuple[LineLog, Exchange, float]] = Later(
-            self._record, lambda ended, error: report(ended[1], error)
+            self._take, lambda ended, error: report(ended[1], error)
         )
 
     def hooks(self, line_log: LineLog) -> Hooks:
@@ -39,15 +41,21 @@ class Records:
         return Hooks(finish=partial(self._end, line_log))
 
     def flush(self) -> None:
-        """Record what has ended now: before something changes, and when nobody will be there later."""
+        """Count and record what has ended now: before something changes, and when nobody will be there later."""
         self._ended.flush()
 
     def _end(self, line_log: LineLog, exchange: Exchange) -> None:
         self._ended.put((line_log, exchange, time.time()))  # noqa: TID251 - a date for people
 
-    def _record(self, ended: tuple[LineLog, Exchange, float]) -> None:
+    def _take(self, ended: tuple[LineLog, Exchange, float]) -> None:
+        try:
+            self._record(*ended)
+        finally:
+            if self.count is not None:
+                self.count(ended[1])
+
+    def _record(self, line_log: LineLog, exchange: Exchange, ended_at: float) -> None:
         """Make the record of an ended exchange, where anybody wants it, and give it to all who do."""
-        line_log, exchange, ended_at = ended
         store, tracer, wanted = self.store, self.tracer, line_log.wants(exchange)
         if not wanted and store is None and tracer is None:
             return

@@ -73,6 +73,22 @@ def test_what_has_ended_goes_where_it_was_meant_to(line_log: LineLog) -> None:
     assert ([each.id for each in first.records], [each.id for each in second.records]) == (["a"], ["b"])
 
 
+def test_exchange_is_counted_once_whether_or_not_its_record_is_wanted(line_log: LineLog) -> None:
+    """Also where its record meets a defect."""
+    counted: list[str] = []
+    store: Any = Kept(fails=True)
+    records = Records(store, None, lambda exchange, error: None)
+    records.count = lambda exchange: counted.append(exchange.id)
+    unheard = LineLog("json", logging.getLogger("unheard"))
+    logging.getLogger("unheard").setLevel(logging.CRITICAL)
+    for name, log in (("a", line_log), ("b", unheard)):
+        finish = records.hooks(log).finish
+        assert finish is not None
+        finish(ended(name))
+    records.flush()
+    assert counted == ["a", "b"]
+
+
 def test_defect_in_one_record_costs_no_other(line_log: LineLog) -> None:
     """It is reported with its exchange."""
     store: Any = Kept(fails=True)
