@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import gevent
 from gevent.hub import get_hub
-from gevent.socket import wait, wait_write
+from gevent.socket import wait_write
 from gunicorn.http.errors import NoMoreData
 
 from gateway.exchange.failure import (
@@ -24,6 +24,7 @@ from gateway.exchange.failure import (
     FailureError,
     Interruption,
 )
+from gateway.relay.readable import wait_readable
 from gateway.server.refusal import answer, failure_of
 from gateway.server.request import ExactParser, ExactRequest
 from gateway.server.response import ClientResponse
@@ -155,8 +156,7 @@ class Connection:
         seconds = self._service.head_seconds if first else self._service.keepalive_seconds
         try:
             with _Deadline(self._greenlet, seconds, _Idle):
-                # With the socket's own watcher: a new one for each wait would cost a system call more to be known.
-                wait(self._sock._read_event)
+                wait_readable(self._sock)
         finally:
             self._idle = self._new = False
         return True
