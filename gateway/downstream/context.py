@@ -11,11 +11,16 @@ import flask
 from flask.ctx import AppContext, RequestContext
 from flask.globals import _cv_app, _cv_request
 from flask.sessions import NullSession
-from werkzeug.datastructures import EnvironHeaders
+from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.routing import Rule
 
 _NO_SESSION = NullSession()
 """Sessions are none of a gateway's business: no cookie is read or written, one empty session is everybody's."""
+
+
+def _variable(name: str) -> Any:
+    """Return an attribute that is the variable ``name`` of the environment."""
+    return property(lambda request: request.environ[name])
 
 
 class LeanRequest(flask.Request):
@@ -23,19 +28,34 @@ class LeanRequest(flask.Request):
 
     url_rule = Rule("/", endpoint="relay")
     view_args: dict[str, Any] | None = None
+    root_path = ""
+    shallow = False
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        # What Werkzeug's own __init__ would set, without its detours.
-        self.method = environ["REQUEST_METHOD"]
-        self.scheme = environ["wsgi.url_scheme"]
-        self.server = (environ["SERVER_NAME"], int(environ["SERVER_PORT"]) if environ["SERVER_PORT"] else None)
-        self.root_path = ""
-        self.path = environ["PATH_INFO"]
-        self.query_string = environ["QUERY_STRING"].encode("latin-1")
-        self.headers = EnvironHeaders(environ)
-        self.remote_addr = environ["REMOTE_ADDR"]
+        # Werkzeug's own __init__ looks everything up that is found below when somebody asks.
         self.environ = environ
-        self.shallow = False
+
+    method = _variable("REQUEST_METHOD")
+    scheme = _variable("wsgi.url_scheme")
+    path = _variable("PATH_INFO")
+    remote_addr = _variable("REMOTE_ADDR")
+
+    @property
+    def query_string(self) -> bytes:  # type: ignore[override]
+        """What stands behind the question mark."""
+        query: str = self.environ["QUERY_STRING"]
+        return query.encode("latin-1")
+
+    @property
+    def headers(self) -> Headers:  # type: ignore[override]
+        """The fields as WSGI knows them."""
+        return EnvironHeaders(self.environ)
+
+    @property
+    def server(self) -> tuple[str, int | None]:  # type: ignore[override]
+        """Name or address of the listener, and its port."""
+        port = self.environ["SERVER_PORT"]
+        return self.environ["SERVER_NAME"], int(port) if port else None
 
     def close(self) -> None:
         """Do nothing: bodies are relayed, so there are no files of forms to close."""
