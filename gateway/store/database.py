@@ -4,9 +4,11 @@ import ipaddress
 import os
 import socket
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
+from gevent.monkey import get_original
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -14,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from gateway.delivery.courier import Away
 from gateway.store.migrations import SchemaTooNew, migrate
 
+_AGAIN_SECONDS = 0.01
 _BUSY_SECONDS = 5.0
 """How long a worker waits while another one writes to the same file."""
 _CONNECT_SECONDS = 5
@@ -23,6 +26,8 @@ _SQLITE_SETUP = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PR
 _NO_SUCH_TABLE = "42P01"
 """PostgreSQL's code for it."""
 _MOST_WORDS = 300
+_thread_sleep = get_original("time", "sleep")
+"""SQLite is used in threads, where a greenlet's sleep would need an event loop of its own."""
 
 
 class Empty(Away):
@@ -106,7 +111,7 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, record: Any) -> None:
         for statement in _SQLITE_SETUP:
-            connection.execute(statement)
+            _execute_patiently(connection, statement)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -114,6 +119,22 @@ def _sqlite(url: str) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
+
+
+def _execute_patiently(connection: Any, statement: str) -> None:
+    """Execute a statement on SQLite's own connection, again and again while others hold the file.
+
+    Changing the journal's mode is the one thing for which SQLite does not wait by itself, and workers start together.
+    """
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            _thread_sleep(_AGAIN_SECONDS)
 
 
 def _postgres(url: str) -> Engine:

@@ -283,7 +283,7 @@ def test_reload_keeps_places_and_leases(start: Start, upstream: Gated) -> None:
         assert upstream.arrived == ["/0", "/1"]
         upstream.answer_all()
         assert [client.read_response().status for client in clients] == [200] * 4
-    assert upstream.arrived == ["/0", "/1", "/2", "/3"]
+    assert sorted(upstream.arrived[2:]) == ["/2", "/3"]  # Both slots came free at once.
 
 
 def reload(running: Gateway, text: str, offered: int) -> None:
