@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from gateway.doctor.facts import Answer, Chain, Comparison, Direct, Paced, Report, Silent, Sized
 from gateway.doctor.far_end import MARK
+from gateway.doctor.messages import streams
 from gateway.doctor.probing import Asking, Place, ask, ask_twice, connect
 from gateway.doctor.streaming import flows
 
@@ -118,7 +119,7 @@ def _probed(asked: Examination, chain: Chain, pool: ThreadPoolExecutor) -> Chain
 
 
 def _looked_at_again(asked: Examination, chain: Chain) -> Chain:
-    """Repeat once, and alone, the probes whose events came together: a dozen at once can hold each other up."""
+    """Repeat once, and alone, the probes whose events or pieces came together: a dozen at once hold each other up."""
 
     def settled(first: Paced | None, options: dict[str, Any]) -> Paced | None:
         if first is None or flows(first):
@@ -126,6 +127,10 @@ def _looked_at_again(asked: Examination, chain: Chain) -> Chain:
         second = _paced(asked, **options)
         return second if flows(second) else first
 
+    if chain.upload is not None and not streams(chain.upload, chain.upload_sent_seconds):
+        report, sent_seconds, answer = _upload(asked)
+        if report is not None and streams(report, sent_seconds):
+            chain = replace(chain, upload=report, upload_sent_seconds=sent_seconds, upload_answer=answer)
     return replace(
         chain,
         paced=settled(chain.paced, _PACED),

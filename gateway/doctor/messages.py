@@ -97,6 +97,16 @@ def _request_fields(report: Report) -> Finding:
     return good("request fields", "Fields of requests arrive, each as often as it was sent.")
 
 
+def spread(report: Report) -> float:
+    """Return within how many seconds the pieces of an upload arrived."""
+    return report.arrivals[-1] - report.arrivals[0] if report.arrivals else 0.0
+
+
+def streams(report: Report, sent_seconds: float) -> bool:
+    """Tell whether the pieces of an upload arrived about as they were sent."""
+    return spread(report) >= sent_seconds * _HELD_SHARE
+
+
 def _upload(report: Report | None, sent_seconds: float, answer: Answer) -> Finding:
     if answer.status != 200 or report is None:
         said = f"A chunked upload fails: {answer.status or answer.why}."
@@ -104,9 +114,8 @@ def _upload(report: Report | None, sent_seconds: float, answer: Answer) -> Findi
             "411 or 501: something takes no chunked bodies; 405: a route without POST; else see the gateway's log line."
         )
         return bad("upload", said, advice)
-    spread = report.arrivals[-1] - report.arrivals[0] if report.arrivals else 0.0
-    pace = f"sent over {span(sent_seconds)}, arrived within {span(spread)}"
-    if spread >= sent_seconds * _HELD_SHARE:
+    pace = f"sent over {span(sent_seconds)}, arrived within {span(spread(report))}"
+    if streams(report, sent_seconds):
         return good("upload", f"Uploads stream: {pace}.")
     length = " and with a Content-Length" if report.framing == "length" else ""
     advice = "nginx: `proxy_request_buffering off;` and `proxy_http_version 1.1;`."

@@ -8,6 +8,7 @@ from support.gateway_process import Gateway, toml_table
 from support.nginx_process import FOR_STREAMS, Nginx
 from support.ports import free_port
 
+pytestmark = pytest.mark.alone
 _UNBUFFERED = "proxy_buffering off; proxy_request_buffering off;"
 _GZIP = "gzip on; gzip_types text/event-stream; gzip_proxied any; gzip_min_length 0;"
 
