@@ -23,11 +23,10 @@ from gateway.server.upload_body import UploadBody
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_ORDINARY_LINE = re.compile(rb"([A-Z]{3,20}) (/(?:[!\"$-.0-~][!\"$-~]*)?) HTTP/1\.([01])")
+_ORDINARY_LINE = re.compile(rb"([A-Z]{3,20}) (/(?:[!\"$-.0-~][!\"$-~]*+)?) HTTP/1\.([01])")
 """A request line with a path of visible octets: no fragment, and no second slash that could begin an authority."""
 _ORDINARY_HEAD = re.compile(
-    rb"([A-Z]{3,20}) (/(?:[!\"$-.0-~][!\"$-~]*+)?) HTTP/1\.([01])\r\n"
-    rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)++)\r\n"
+    _ORDINARY_LINE.pattern + rb"\r\n((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)++)\r\n"
 )
 """A head with such a line whose field lines are all well-formed: about each of them nothing is left to be asked."""
 _FIELD = re.compile(r"([^:]++):[\t ]*+([^\r]*+)\r\n")
@@ -120,11 +119,8 @@ class ExactRequest(Request):
 
     def _take(self, head: re.Match[bytes]) -> None:
         """Take what is beyond doubt, with one look at all of it instead of one at each line."""
-        method, uri, minor, lines = head.groups()
-        self.method, self.uri = method.decode("ascii"), uri.decode("ascii")
-        self.version = (1, int(minor))
-        self.path, _, self.query = self.uri.partition("?")
-        text = lines.decode("latin-1")
+        self._take_line(head)
+        text = head[4].decode("latin-1")
         fields: Fields = _FIELD.findall(text)
         if " \r\n" in text or "\t\r\n" in text:
             fields = [(name, value.rstrip(" \t")) for name, value in fields]
@@ -132,6 +128,13 @@ class ExactRequest(Request):
             raise LimitRequestHeaders("limit request headers fields")
         self.field_lines = fields
         self.headers = self._judged(fields, from_trailer=False)
+
+    def _take_line(self, line: re.Match[bytes]) -> None:
+        """Take an ordinary request line from a match that begins with it."""
+        self.method, self.uri = line[1].decode("ascii"), line[2].decode("ascii")
+        self.version = (1, int(line[3]))
+        self.path, _, self.query = self.uri.partition("?")
+        self.fragment = ""
 
     def _parse_python(self, unreader: Any, buf: bytearray) -> bytes:
         """Read to the end of the head and parse it; return what follows (RFC 9112 sections 2.1 and 2.2).
@@ -180,11 +183,7 @@ class ExactRequest(Request):
         """
         ordinary = _ORDINARY_LINE.fullmatch(line_bytes)
         if ordinary is not None:
-            method, uri, minor = ordinary.groups()
-            self.method, self.uri = method.decode("ascii"), uri.decode("ascii")
-            self.version = (1, int(minor))
-            self.path, _, self.query = self.uri.partition("?")
-            self.fragment = ""
+            self._take_line(ordinary)
             return
         super().parse_request_line(line_bytes)
         if "#" in self.uri:

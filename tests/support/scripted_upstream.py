@@ -79,6 +79,14 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def relays(connection: ScriptedConnection) -> None:
+    """Begin a stream that goes on until its connection ends."""
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"begun"))
+    while True:
+        connection.pause(0.05)
+        connection.send(chunk(b"more"))
+
+
 class ScriptedUpstream:
     """The server: a thread that accepts, and one for each connection. Use it as a context manager.
 

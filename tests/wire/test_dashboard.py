@@ -20,22 +20,13 @@ from support.conditions import wait_until
 from support.gateway_process import Gateway, route_to, toml_table
 from support.ports import free_port
 from support.rude_client import RudeClient
-from support.scripted_connection import ScriptedConnection
-from support.scripted_upstream import chunk
+from support.scripted_upstream import relays
 from support.stage import Scene, Stage
 
 MOST_OPENED = 60
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfew"
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nall"
-
-
-def relays(connection: ScriptedConnection) -> None:
-    """Begin a stream that goes on until its connection ends."""
-    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"begun"))
-    while True:
-        connection.pause(0.05)
-        connection.send(chunk(b"more"))
 
 
 @pytest.fixture(scope="module")

@@ -14,21 +14,12 @@ from support.certificates import TlsFiles
 from support.conditions import wait_until
 from support.framing import PeerClosed
 from support.rude_client import RudeClient
-from support.scripted_connection import ScriptedConnection
-from support.scripted_upstream import chunk
+from support.scripted_upstream import relays
 from support.stage import Scene, Stage
 
 JSON = {"Content-Type": "application/json"}
 STREAMS = 200
 MOST_OPENED = 60
-
-
-def relays(connection: ScriptedConnection) -> None:
-    """Begin a stream that goes on until its connection ends."""
-    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"begun"))
-    while True:
-        connection.pause(0.05)
-        connection.send(chunk(b"more"))
 
 
 @pytest.fixture(scope="module")
