@@ -146,6 +146,7 @@ def test_client_that_leaves_between_two_pings_is_noticed_at_once(plain: Stage) -
         plain.wait_until_quiet()
 
 
+@pytest.mark.alone
 def test_two_hundred_streams_are_pinged_alike(plain: Stage) -> None:
     """Each on its own time."""
     script = [SSE + chunk(b"data: 1\n\n"), 0.6, chunk(b"data: 2\n\n") + END]
