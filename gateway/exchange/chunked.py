@@ -14,6 +14,8 @@ MAX_SIZE_DIGITS = 15
 MAX_TRAILER_OCTETS = 64 * 1024
 _LARGE_OCTETS = 4 * 1024
 """From here on data is copied once, when it is joined."""
+_RUN_OCTETS = 16 * 1024
+"""Chunks of one size, from here on, are a run: they can be read without copying them (`scattered`)."""
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -26,7 +28,7 @@ class ChunkedDecoder:
     or in the trailer section, whose empty line ends the body. What cannot be judged yet waits in ``_held``.
     """
 
-    __slots__ = ("_held", "_left", "_trailer_octets", "broken", "over", "rest")
+    __slots__ = ("_held", "_left", "_trailer_octets", "broken", "over", "rest", "run")
 
     def __init__(self) -> None:
         self._held = b""
@@ -40,6 +42,8 @@ class ChunkedDecoder:
         """What is wrong with the coding; all content before that place was returned."""
         self.rest = b""
         """What came behind the body's end."""
+        self.run = b""
+        """The size of the last chunk as it was written, where that was a large one: the next may be like it."""
 
     def feed(self, data: bytes) -> bytes:
         """Take octets as they arrived; return the content among them in one piece. Not to be called once over."""
@@ -48,7 +52,7 @@ class ChunkedDecoder:
             data = self._held + data
             self._held = b""
             end = len(data)
-        elif not self._left and self._trailer_octets < 0:
+        elif end < _RUN_OCTETS and not self._left and self._trailer_octets < 0:
             # An event is nearly always one chunk, which comes by itself and whole.
             stop = data.find(b"\r\n", 0, MAX_SIZE_DIGITS + 2)
             digits = data[:stop] if stop > 0 else b"?"
@@ -71,6 +75,7 @@ class ChunkedDecoder:
                     continue
                 at = stop + 2
                 left = self._begin(int(digits, 16))
+                self.run = digits if left > _RUN_OCTETS else b""
                 stop = at + left
                 if left and stop <= end and data[stop - 2 : stop] == b"\r\n":
                     if left < _LARGE_OCTETS:
@@ -85,6 +90,21 @@ class ChunkedDecoder:
         if len(pieces) == 1 and isinstance(pieces[0], bytes):
             return pieces[0]
         return b"".join(pieces)
+
+    @property
+    def left(self) -> int:
+        """Octets to come of the present chunk, its data and the CRLF after it; 0 before a size line."""
+        return self._left
+
+    def in_run(self) -> bool:
+        """Whether what comes next can be guessed: more of a large chunk, or one more of the same size."""
+        return bool(self.run) and not self._held and self._trailer_octets < 0
+
+    def go_on(self, left: int, data: bytes = b"") -> None:
+        """Go on behind what was read past it: ``left`` octets of a chunk's data with its CRLF before, then ``data``."""
+        self._left = left
+        if data:
+            self.feed(data)
 
     @property
     def whole(self) -> bool:
@@ -137,6 +157,7 @@ class ChunkedDecoder:
             self._break("a chunk's size is not a hexadecimal number")
             return after
         self._begin(int(size, 16))
+        self.run = b""
         return after
 
     def _trailer_line(self, data: bytes, at: int) -> int:

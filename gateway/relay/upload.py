@@ -142,7 +142,7 @@ class ClientUpload:
 
     def _run(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
         try:
-            sent = all(self._send(write, piece) for piece in self._pieces())
+            sent = self._send_all(write)
         except FailureError as error:
             self._interrupts.interrupt(error.failure)
             return
@@ -159,6 +159,13 @@ class ClientUpload:
         except (OSError, FailureError):
             return  # Whoever waits for the answer sees the same broken connection, and says what it means.
 
+    def _send_all(self, write: Callable[[bytes], None]) -> bool:
+        for piece in self._pieces():
+            if not self._send(write, piece):
+                return False
+            del piece
+        return True
+
     def _pieces(self) -> Iterator[bytes]:
         limit = self._exchange.route.max_request_body if self._exchange.route is not None else None
         yield from self._replay()
@@ -173,9 +180,10 @@ class ClientUpload:
             if limit is not None and self._exchange.received_bytes > limit:
                 raise FailureError(Failure(BODY_TOO_LARGE, f"more than {limit} octets"))
             if self._look is not None:
-                self._look(piece)
+                self._look(bytes(piece))  # Of a run of large chunks it is a memoryview.
             self._keep(piece)
             yield piece
+            del piece  # Nobody needs it any more: the next read takes the same memory.
 
     def _replay(self) -> Iterator[bytes]:
         kept = self._kept  # It may be let go of while it is sent; it grows only behind that.

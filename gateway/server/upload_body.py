@@ -9,6 +9,7 @@ from gunicorn.http.errors import NoMoreData
 
 from gateway.exchange.chunked import ChunkedDecoder
 from gateway.exchange.failure import BAD_REQUEST, UPLOAD_CUT, Failure, FailureError
+from gateway.exchange.scattered import RunReader
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PIECE_BYTES = 64 * 1024
@@ -35,6 +36,7 @@ class UploadBody:
         self._left = length or 0
         """Octets of an announced length that were not handed on yet."""
         self._decoder: ChunkedDecoder | None = None
+        self._runs: RunReader | None = None
         self._complete = self.done
         """Whether its last octet was received, though perhaps not handed on."""
         self._unreader = unreader
@@ -44,6 +46,8 @@ class UploadBody:
         """Whether the last read got all that it asked for, so that there is probably more, and more may be read now."""
         self._ahead = b""
         """What `wait` found and read."""
+        self._run: tuple[int, bytes] | None = None
+        """The same of a run of large chunks: how many octets came, and the content among them."""
         self._flooded = False
         """Whether more came behind a chunked body than is kept: no next request is read then."""
 
@@ -59,14 +63,18 @@ class UploadBody:
     def wait(self, seconds: float | None) -> bool:
         """Wait until octets can be read; False when ``seconds`` passed first."""
         sock = self._unreader.sock
-        if self._complete or self._ahead or self._unreader.buf.tell() or (hasattr(sock, "pending") and sock.pending()):
+        if self._complete or self._ahead or self._run or self._unreader.buf.tell():
+            return True
+        if hasattr(sock, "pending") and sock.pending():
             return True
         try:
             if self._full and not hasattr(sock, "_sslobj"):
                 # Asking whether there is more costs as much as reading it. gevent's plain socket does not wait.
                 self._full = False
                 with suppress(BlockingIOError):
-                    self._ahead = sock._sock.recv(self._asked())
+                    self._run = self._read_run()
+                    if self._run is None:
+                        self._ahead = sock._sock.recv(self._asked())
                     return True
             self.send_continue()
             wait(sock._read_event, timeout=seconds)
@@ -108,14 +116,13 @@ class UploadBody:
 
     def _chunked(self) -> Iterator[bytes]:
         decoder = self._decoder = self._decoder or ChunkedDecoder()
-        while not decoder.over:
-            data = self._read()
-            if not data:
-                raise NoMoreData()
-            piece = decoder.feed(data)
+        self._runs = self._runs or RunReader(decoder, _LARGE_PIECE_BYTES)
+        while self._run is not None or not decoder.over:
+            piece = self._chunked_piece(decoder)
             self._complete = decoder.over  # Also where it is broken: nothing more is waited for.
             if piece:
                 yield piece
+            del piece  # Nobody needs it any more: the next read takes the same memory.
         if decoder.broken is not None:
             self.failed = True
             raise FailureError(Failure(BAD_REQUEST, decoder.broken))
@@ -125,6 +132,29 @@ class UploadBody:
         else:
             # It would be kept for as long as the next answer lasts. Who asks so far ahead has to ask again.
             self._flooded = True
+
+    def _chunked_piece(self, decoder: ChunkedDecoder) -> bytes:
+        with suppress(BlockingIOError):
+            self._run = self._run or self._read_run()
+        if self._run is not None:
+            (came, piece), self._run = self._run, None
+            self._count(came, self._most)
+        else:
+            data = self._read()
+            came, piece = len(data), decoder.feed(data) if data else b""
+        if not came:
+            raise NoMoreData()
+        return piece
+
+    def _read_run(self) -> tuple[int, bytes] | None:
+        """Read what is there of a run of large chunks; None where there is no such run."""
+        runs = self._runs
+        if runs is None or self._most < _LARGE_PIECE_BYTES or not runs.ready():
+            return None
+        sock = self._unreader.sock
+        if self._ahead or self._unreader.buf.tell() or hasattr(sock, "_sslobj"):
+            return None
+        return runs.read(sock._sock.recvmsg_into)
 
     def _asked(self) -> int:
         """Return how much to read at once: no octet behind a body whose length is known."""
@@ -136,15 +166,19 @@ class UploadBody:
         data, self._ahead = self._ahead, b""
         if not data:
             data = self._unreader.read(None, read_ahead=asked)
-        self._full = len(data) >= asked
+        self._count(len(data), asked)
+        return data
+
+    def _count(self, came: int, asked: int) -> None:
+        """Decide how much to read the next time, and whether it may be at once."""
+        self._full = came >= asked
         if self._full:
             self._most = min(self._most * _GROWTH, _LARGE_PIECE_BYTES)
             self._burst += 1
             if self._burst == _BURST_READS:
                 self._full, self._burst = False, 0
-        elif len(data) * _GROWTH < self._most:
+        elif came * _GROWTH < self._most:
             self._most = _PIECE_BYTES
-        return data
 
     def send_continue(self) -> None:
         """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1); once."""

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 from gateway.exchange.failure import INTERNAL, Failure, FailureError
 from gateway.exchange.message import ReplyHead
+from gateway.exchange.scattered import RunReader
 from gateway.upstream import translate
-from gateway.upstream.bodies import Decoder, decoder
+from gateway.upstream.bodies import ChunkedBody, Decoder, decoder
 from gateway.upstream.connection import Connection
 from gateway.upstream.head import FramedHead, Framing
 
@@ -84,6 +85,9 @@ class Body:
             if connection is not None:
                 recv, wait, sock = connection.reading()
                 feed = of_body.feed
+                runs = None
+                if wait is not None and most == BULK_READ_OCTETS and isinstance(of_body, ChunkedBody):
+                    runs = RunReader(of_body, most)
                 size, burst = SMALL_READ_OCTETS, 0
                 drained, over = True, of_body.over
                 while not over:
@@ -95,14 +99,19 @@ class Body:
                     elif drained:
                         wait(sock)
                     try:
-                        data = recv(size)
+                        if size < BULK_READ_OCTETS or runs is None or not runs.ready():
+                            data = recv(size)
+                            received = len(data)
+                            early = feed(data) if data else b""
+                            data = b""  # Nothing is held while others have it: the next read takes the same memory.
+                        else:
+                            received, early = runs.read(connection.fill)
                     except BlockingIOError:
                         drained = True  # There was just enough for the last read, or a wait that ended early.
                         continue
-                    if not data:
+                    if not received:
                         of_body.close()
                         break
-                    received = len(data)
                     drained = received < size
                     if not drained:
                         size = min(size * _GROWTH, most)
@@ -112,8 +121,6 @@ class Body:
                                 drained, burst = True, 0
                     elif received * _GROWTH < size:
                         size = SMALL_READ_OCTETS
-                    early = feed(data)
-                    data = b""  # Nothing is held while others have it: the next read then takes the same memory.
                     over = of_body.over
                     if over:
                         self._end(of_body)

@@ -10,6 +10,7 @@ from functools import partial
 from gateway.exchange.attempt import Attempt
 from gateway.exchange.failure import HEAD_MISSING, Failure, FailureError
 from gateway.exchange.message import Upload
+from gateway.exchange.scattered import Receive
 from gateway.upstream import translate
 from gateway.upstream.head import FramedHead, HeadReader
 from gateway.upstream.uploading import Uploading
@@ -79,6 +80,12 @@ class Connection:
             return self.recv, None, self._sock
         # A cooperative socket keeps the plain one under `_sock`; what it adds is a wait of its own.
         return getattr(self._sock, "_sock", self._sock).recv, self.wait, self._sock
+
+    @property
+    def fill(self) -> Receive:
+        """What fills several buffers at once; only for whoever has something to wait with, see `reading`."""
+        receive: Receive = getattr(self._sock, "_sock", self._sock).recvmsg_into
+        return receive
 
     def let_others_run(self) -> None:
         """Around TLS: wait for what comes next even if it is there. Reading it waits only where nothing is."""

@@ -58,6 +58,28 @@ class Torrent:
         return bytes([len(self.asked)]) * size
 
 
+class Bulk(Torrent):
+    """A socket on which all of ``octets`` has come already."""
+
+    def __init__(self, sock: Any, octets: bytes) -> None:
+        super().__init__(sock)
+        self.run_reads = 0
+        self._octets = octets
+
+    def recv(self, size: int) -> bytes:
+        some, self._octets = self._octets[:size], self._octets[size:]
+        return some
+
+    def recvmsg_into(self, buffers: list[memoryview]) -> tuple[int, list[Any], int, None]:
+        self.run_reads += 1
+        filled = 0
+        for buffer in buffers:
+            some = self.recv(len(buffer))
+            buffer[: len(some)] = some
+            filled += len(some)
+        return filled, [], 0, None
+
+
 @pytest.fixture
 def uploads() -> Iterator[Callable[..., Upload]]:
     """Make uploads that are closed with the test."""
@@ -192,6 +214,43 @@ class TestBodies:
             next(pieces)
 
         assert caught.value.failure.kind.code == "upload_cut"
+
+    @pytest.mark.parametrize("waits", [0, 1, 2])
+    def test_runs_of_large_chunks_lose_nothing_however_they_are_waited_for(
+        self, uploads: Callable[..., Upload], waits: int
+    ) -> None:
+        """Read without being copied, by a wait or without one, and also where somebody else goes on."""
+        upload = uploads("Transfer-Encoding: chunked")
+        data = bytes(range(251)) * 300
+        octets = (b"%x\r\n%b\r\n" % (len(data), data)) * 100 + b"0\r\n\r\nnext"
+        bulk = upload.parser.unreader.sock = Bulk(upload.server, octets)
+
+        taken = b""
+        while not upload.body.done:
+            assert all(upload.body.wait(5) for _ in range(waits))
+            taken += next(upload.body.pieces(), b"")  # Each time anew, as after a stop.
+
+        assert taken == data * 100
+        assert bulk.run_reads > 10
+        assert not upload.body.failed
+        assert upload.parser.unreader.buf.getvalue() == b"next"
+
+    @pytest.mark.parametrize("rest", [b"", b"12cb4\r\n" + bytes(1000)])
+    def test_a_client_that_leaves_within_a_run_is_a_cut(self, uploads: Callable[..., Upload], rest: bytes) -> None:
+        """Also where it is the wait that meets the end."""
+        upload = uploads("Transfer-Encoding: chunked")
+        data = bytes(76_980)
+        upload.parser.unreader.sock = Bulk(upload.server, (b"%x\r\n%b\r\n" % (len(data), data)) * 100 + rest)
+        pieces = upload.body.pieces()
+        taken = 0
+
+        with pytest.raises(FailureError) as caught:
+            while upload.body.wait(5):
+                taken += len(next(pieces))
+
+        assert caught.value.failure.kind.code == "upload_cut"
+        assert taken == 100 * len(data) + len(rest[7:])
+        assert upload.body.failed
 
     @pytest.mark.parametrize(
         ("lines", "behind", "at_hand"),
