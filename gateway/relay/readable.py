@@ -5,22 +5,20 @@ waiting first saves. The socket's own watcher is used, because a new one for eac
 and it switches straight to who waits, because what gevent puts between the two costs as much as the rest of the wait.
 """
 
-import socket
-from typing import Any, cast
+from typing import Any
 
 import gevent
 
 
-def wait_readable(sock: socket.socket) -> None:
+def wait_readable(sock: Any) -> None:
     """Return when ``sock``, a plain socket of gevent's, has something to read, or its end; seldom, also before that."""
-    cooperative = cast(Any, sock)
-    watcher = cooperative._read_event
+    watcher = sock._read_event
     if watcher is None or watcher.callback is not None:
-        cooperative._wait(watcher)  # It is closed, or somebody else waits: gevent says so.
+        sock._wait(watcher)  # It is closed, or somebody else waits: gevent says so.
         return
     # gevent looks for the greenlet behind this very callback when the socket is closed under it.
     watcher.start(gevent.getcurrent().switch)
     try:
-        cooperative.hub.switch()
+        sock.hub.switch()
     finally:
         watcher.stop()

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from gevent.socket import wait
 from gunicorn.http.errors import NoMoreData
 
 from gateway.exchange.chunked import ChunkedDecoder
 from gateway.exchange.failure import BAD_REQUEST, UPLOAD_CUT, Failure, FailureError
 from gateway.exchange.scattered import RunReader
+from gateway.relay.late import Late, Limit
+from gateway.relay.readable import wait_readable
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PIECE_BYTES = 64 * 1024
@@ -48,6 +49,8 @@ class UploadBody:
         """What `wait` found and read."""
         self._run: tuple[int, bytes] | None = None
         """The same of a run of large chunks: how many octets came, and the content among them."""
+        self._secure: bool | None = None
+        """Whether the connection speaks TLS; None until it was waited for."""
         self._flooded = False
         """Whether more came behind a chunked body than is kept: no next request is read then."""
 
@@ -65,10 +68,13 @@ class UploadBody:
         sock = self._unreader.sock
         if self._complete or self._ahead or self._run or self._unreader.buf.tell():
             return True
-        if hasattr(sock, "pending") and sock.pending():
+        if self._secure is None:
+            self._secure = hasattr(sock, "_sslobj")  # To find that it has none takes gevent's socket a microsecond.
+        if self._secure and sock.pending():
             return True
+        limit = None
         try:
-            if self._full and not hasattr(sock, "_sslobj"):
+            if self._full and not self._secure:
                 # Asking whether there is more costs as much as reading it. gevent's plain socket does not wait.
                 self._full = False
                 with suppress(BlockingIOError):
@@ -77,11 +83,15 @@ class UploadBody:
                         self._ahead = sock._sock.recv(self._asked())
                     return True
             self.send_continue()
-            wait(sock._read_event, timeout=seconds)
-        except TimeoutError:
+            limit = Limit(seconds)
+            wait_readable(sock)
+        except Late:
             return False
         except OSError:
             return True  # The connection broke: reading from it says so.
+        finally:
+            if limit is not None:
+                limit.stop()
         return True
 
     def pieces(self) -> Iterator[bytes]:
@@ -152,7 +162,7 @@ class UploadBody:
         if runs is None or self._most < _LARGE_PIECE_BYTES or not runs.ready():
             return None
         sock = self._unreader.sock
-        if self._ahead or self._unreader.buf.tell() or hasattr(sock, "_sslobj"):
+        if self._ahead or self._unreader.buf.tell() or self._secure is not False:
             return None
         return runs.read(sock._sock.recvmsg_into)
 
