@@ -5,6 +5,7 @@ are chosen by `gateway.policy.routing` from the target as it came. An exchange e
 when its context is popped.
 """
 
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ class Gate:
         clock = time.monotonic
         exchange = exchange_of(environ, self.forwarding, clock())
         flask.g.exchange = exchange
-        exchange.peer_certificate = getattr(environ["gunicorn.socket"], "getpeercert", None)
+        if isinstance(environ["gunicorn.socket"], ssl.SSLSocket):
+            exchange.peer_certificate = environ["gunicorn.socket"].getpeercert
         exchange.unsent = Unsent(environ["gunicorn.socket"])
         interrupts = Interrupts(clock)
         leaving = Leaving(exchange, interrupts, clock, environ["gateway.hang_up"])

@@ -149,8 +149,7 @@ class Connection:
         """Wait for a request to begin; between requests the connection counts as idle."""
         if self._service.draining() and not first:
             return False
-        pending = getattr(self._sock, "pending", None)
-        if pending is not None and pending():
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return True
         self._idle, self._new = not first, first
         seconds = self._service.head_seconds if first else self._service.keepalive_seconds

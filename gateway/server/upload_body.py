@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from gevent.ssl import SSLSocket
 from gunicorn.http.errors import NoMoreData
 
 from gateway.exchange.chunked import ChunkedDecoder
@@ -49,8 +50,6 @@ class UploadBody:
         """What `wait` found and read."""
         self._run: tuple[int, bytes] | None = None
         """The same of a run of large chunks: how many octets came, and the content among them."""
-        self._secure: bool | None = None
-        """Whether the connection speaks TLS; None until it was waited for."""
         self._flooded = False
         """Whether more came behind a chunked body than is kept: no next request is read then."""
 
@@ -68,13 +67,11 @@ class UploadBody:
         sock = self._unreader.sock
         if self._complete or self._ahead or self._run or self._unreader.buf.tell():
             return True
-        if self._secure is None:
-            self._secure = hasattr(sock, "_sslobj")  # To find that it has none takes gevent's socket a microsecond.
-        if self._secure and sock.pending():
+        if (secure := isinstance(sock, SSLSocket)) and sock.pending():
             return True
         limit = None
         try:
-            if self._full and not self._secure:
+            if self._full and not secure:
                 # Asking whether there is more costs as much as reading it. gevent's plain socket does not wait.
                 self._full = False
                 with suppress(BlockingIOError):
@@ -162,7 +159,7 @@ class UploadBody:
         if runs is None or self._most < _LARGE_PIECE_BYTES or not runs.ready():
             return None
         sock = self._unreader.sock
-        if self._ahead or self._unreader.buf.tell() or self._secure is not False:
+        if self._ahead or self._unreader.buf.tell() or isinstance(sock, SSLSocket):
             return None
         return runs.read(sock._sock.recvmsg_into)
 
