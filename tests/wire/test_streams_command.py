@@ -161,7 +161,13 @@ def test_on_a_terminal_the_table_refreshes_until_it_is_interrupted(
     environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
     with streams(running, 12):
         process = subprocess.Popen(
-            command(running, "--every", "0.5"), cwd=PROJECT, stdout=theirs, stderr=theirs, env=environment
+            command(running, "--every", "0.5"),
+            cwd=PROJECT,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment,
+            # What a shell runs in the background ignores interrupts, and so does all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             os.close(theirs)
