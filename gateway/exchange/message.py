@@ -25,7 +25,8 @@ class Chunks(Protocol):
     """A body as it arrives: an iterable with a duty.
 
     ``close`` gives back what the body holds (its connection) and may be called at any time, also twice, also when
-    iteration never began. Iterating raises ``FailureError`` where the body does not come whole.
+    iteration never began. Iterating raises ``FailureError`` where the body does not come whole. A large chunk may be a
+    memoryview where the route looks into no bodies (`Route.looks_into_bodies`), to be measured, sliced, joined or sent.
     """
 
     def __iter__(self) -> Iterator[bytes]: ...
@@ -45,6 +46,7 @@ class Upload(Protocol):
     def start(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
         """Begin to move pieces through ``write``, then call ``finish`` once, only if the body came whole.
 
+        Large pieces may be memoryviews, see `Chunks`.
         Returns as soon as the rest goes on in the background. A client that fails to deliver interrupts the exchange;
         an upstream that stops reading ends the upload quietly, for it may already have answered (RFC 9112 9.3).
         """
