@@ -37,7 +37,10 @@ _log = logging.getLogger("gateway")
 class Leaving:
     """The client's side of one exchange: what its watch calls, and what is asked at the exchange's end."""
 
-    __slots__ = ("_broke", "_clock", "_exchange", "_gone", "_hang_up", "_interrupts", "_pausing", "_rest", "watch")
+    __slots__ = (
+        "_broke", "_clock", "_exchange", "_gone", "_hang_up", "_interrupted", "_interrupts", "_pausing", "_rest",
+        "watch",
+    )  # fmt: skip
 
     def __init__(
         self, exchange: Exchange, interrupts: Interrupts, clock: Callable[[], float], hang_up: Callable[[], object]
@@ -50,7 +53,10 @@ class Leaving:
         self._gone: Failure | None = None
         self._pausing = False
         self._rest: Iterator[bytes] | None = None
-        self._broke: Exception | Interruption | None = None
+        self._broke = False
+        """Whether reading the answer ended in an exception."""
+        self._interrupted: Failure | None = None
+        """What for, where that was an interruption."""
         self.watch: ClientWatch | None = None
 
     def left(self, failure: Failure) -> None:
@@ -92,14 +98,15 @@ class Leaving:
         try:
             for chunk in rest:
                 if self._gone is not None:
+                    self._exchange.drained_bytes += len(chunk)
                     break
                 yield chunk
+                del chunk  # Not held while the next one is waited for, however long that takes.
             else:
                 return
         except (Exception, Interruption) as error:
-            self._broke = error
+            self._break(error)
             raise
-        self._exchange.drained_bytes += len(chunk)
         raise Interruption(self._gone)
 
     def read_on(self) -> None:
@@ -119,7 +126,7 @@ class Leaving:
             if self.watch is not None:
                 self.watch.stop()
             self._hang_up()
-        if rest is not None and self._broke is None:
+        if rest is not None and not self._broke:
             self._take(rest)
         exchange.drained = self._how(whole=rest is not None)
 
@@ -132,11 +139,17 @@ class Leaving:
                 interrupts.watch_rate(RateWatch(RATE_TIMEOUT, timeouts.min_rate, self._progress, lambda: True))
             for chunk in rest:
                 exchange.drained_bytes += len(chunk)
+                del chunk  # As above.
                 interrupts.since = clock()
         except (Exception, Interruption) as error:
-            self._broke = error
+            self._break(error)
             if not isinstance(error, FailureError | Interruption):
                 _log.error("exchange %s met a defect", exchange.id, exc_info=error)
+
+    def _break(self, error: Exception | Interruption) -> None:
+        """Note how reading ended. Not the exception: it knows its frames, which know us and the last read's memory."""
+        self._broke = True
+        self._interrupted = error.failure if isinstance(error, Interruption) else None
 
     def _progress(self) -> int:
         exchange = self._exchange
@@ -146,12 +159,9 @@ class Leaving:
 
     def _how(self, *, whole: bool) -> str:
         """Return how reading on ended, as the log tells it."""
-        broke = self._broke
-        if whole and broke is None:
+        if whole and not self._broke:
             return "complete"
-        ended = (
-            self._interrupts.failure if broke is None else broke.failure if isinstance(broke, Interruption) else None
-        )
+        ended = self._interrupted if self._broke else self._interrupts.failure
         if ended is None:
             return "cut"
         return "shutdown" if ended.kind is DRAINED else "timeout"

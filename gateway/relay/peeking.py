@@ -49,6 +49,7 @@ def peek(
         exchange.longest_gap_seconds = 0.0
         exchange.peeked = None
         held.close()
+        held.error = None  # It knows the frames that it passed, and these know who holds it.
         raise
     interrupts.enter(None, None)
     reply.chunks = held

@@ -5,16 +5,22 @@ waiting first saves. The socket's own watcher is used, because a new one for eac
 and it switches straight to who waits, because what gevent puts between the two costs as much as the rest of the wait.
 """
 
+import errno
 from typing import Any
 
 import gevent
 
 
 def wait_readable(sock: Any) -> None:
-    """Return when ``sock``, a plain socket of gevent's, has something to read, or its end; seldom, also before that."""
+    """Return when ``sock``, a plain socket of gevent's, has something to read, or its end; seldom, also before that.
+
+    Raises OSError where it is closed, before or meanwhile.
+    """
     watcher = sock._read_event
-    if watcher is None or watcher.callback is not None:
-        sock._wait(watcher)  # It is closed, or somebody else waits: gevent says so.
+    if watcher is None:
+        raise OSError(errno.EBADF, "the socket was closed")  # gevent would take it for a defect of ours.
+    if watcher.callback is not None:
+        sock._wait(watcher)  # Somebody else waits: gevent says so.
         return
     # gevent looks for the greenlet behind this very callback when the socket is closed under it.
     watcher.start(gevent.getcurrent().switch)

@@ -115,7 +115,8 @@ class ClientUpload:
         if not exchange.upload_done:
             exchange.replay_bytes = max(exchange.replay_bytes, most)
             self._watch_rate()
-            for _ in self._pieces():
+            for piece in self._pieces():
+                del piece  # It was kept. It need not be held while the next one is waited for, too.
                 if not self._replayable or len(self._kept) > most:
                     return None  # Without waiting for an end that may never come.
             exchange.upload_done = True

@@ -216,6 +216,9 @@ class Connection:
             failed(Failure(CLIENT_GONE, f"sending failed: {type(error).__name__}"))
             return False
         except Exception as error:
+            if self._hung_up:  # gevent's TLS does not know how to say that it was closed under a write.
+                failed(Failure(CLIENT_GONE, "its connection was given back"))
+                return False
             _log.error("a response met a defect", exc_info=error)
             failed(Failure(INTERNAL, type(error).__name__))
             return False

@@ -125,11 +125,10 @@ class UploadBody:
         decoder = self._decoder = self._decoder or ChunkedDecoder()
         self._runs = self._runs or RunReader(decoder, _LARGE_PIECE_BYTES)
         while self._run is not None or not decoder.over:
-            piece = self._chunked_piece(decoder)
+            content = [self._chunked_piece(decoder)]
             self._complete = decoder.over  # Also where it is broken: nothing more is waited for.
-            if piece:
-                yield piece
-            del piece  # Nobody needs it any more: the next read takes the same memory.
+            if content[0]:
+                yield content.pop()  # It is not held here while the next is waited for: a few octets may hold 512 KiB.
         if decoder.broken is not None:
             self.failed = True
             raise FailureError(Failure(BAD_REQUEST, decoder.broken))

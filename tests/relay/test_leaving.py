@@ -1,5 +1,7 @@
 """What becomes of an exchange whose client leaves: when it is read on for, for how long, and what is written down."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from gateway.exchange.failure import (
     TOTAL_TIMEOUT,
     Abort,
     Failure,
+    FailureError,
     Interruption,
     Kind,
 )
@@ -151,6 +154,66 @@ def test_other_routes_get_their_chunks_as_they_are() -> None:
     left.answered()
     rest = body(b"a")
     assert left.leaving.relayed(None, rest) is rest
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_chunk_is_not_held_while_the_next_is_waited_for(alone: bool) -> None:
+    """Relayed or read for the record: of bulk, a few octets may hold half a megabyte for as long as a silence lasts."""
+    left = Left()
+    left.answered()
+    held: list[object] = []
+
+    def chunks() -> Iterator[Any]:
+        for _ in range(3):
+            chunk = memoryview(bytearray(1000))
+            one = weakref.ref(chunk)
+            yield chunk
+            del chunk
+            held.append(one())
+
+    relayed = left.leaving.relayed(None, chunks())
+    next(relayed)
+    if alone:
+        left.leaving.left(GONE)
+        with pytest.raises(Interruption):
+            next(relayed)
+        assert left.told() == ("complete", 2000)
+    else:
+        for chunk in relayed:
+            del chunk
+    assert held == [None] * 3
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_broke_leaves_nothing_that_only_a_search_for_rings_finds(alone: bool) -> None:
+    """An exception knows the frames that it passed, and these the memory of the last read."""
+    left = Left()
+    left.answered()
+    made: list[weakref.ref[object]] = []
+
+    def chunks() -> Iterator[Any]:
+        yield b"a"
+        if alone:
+            yield b"b"
+        read = memoryview(bytearray(1000))
+        made.append(weakref.ref(read))
+        raise a_failure(BODY_CUT)
+
+    gc.collect()
+    gc.disable()
+    try:
+        relayed = left.leaving.relayed(None, chunks())
+        next(relayed)
+        if alone:
+            left.leaving.left(GONE)
+        with pytest.raises(Interruption if alone else FailureError):
+            next(relayed)
+        if alone:
+            assert left.told() == ("cut", 1)
+        del left, relayed
+        assert [one() for one in made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_chunk_that_finds_the_client_gone_ends_the_relay() -> None:

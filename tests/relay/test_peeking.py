@@ -1,6 +1,9 @@
 """Holding a head: what ends the wait, what is held, and that nothing of the body is lost or read twice."""
 
+import contextlib
+import gc
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,6 +98,30 @@ class Held:
         with pytest.raises(FailureError) as raised:
             self.peek()
         return raised.value.failure
+
+
+def test_an_answer_that_broke_while_it_was_held_leaves_no_ring() -> None:
+    """What it held is free at once, also where other attempts follow and the exchange lasts."""
+    made: list[weakref.ref[object]] = []
+
+    class Breaking(Fed):
+        def __iter__(self) -> Iterator[bytes]:
+            read = memoryview(bytearray(1000))
+            made.append(weakref.ref(read))
+            raise a_failure(BODY_CUT)
+            yield b""
+
+    gc.collect()
+    gc.disable()
+    try:
+        held = Held(Breaking())
+        with contextlib.suppress(FailureError):  # What pytest.raises knows of it would be a ring of its own.
+            held.peek()
+        del held
+        gevent.sleep(0)  # The greenlet that read has ended, and goes with the next turn of the loop.
+        assert [one() for one in made] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("ready", [True, False])

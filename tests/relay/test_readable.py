@@ -82,7 +82,7 @@ def test_a_closed_socket_is_not_waited_for() -> None:
     ours, theirs = socket.socketpair()
     ours.close()
     with theirs:
-        assert isinstance(gevent.spawn(_error_of, wait_readable, ours).get(timeout=5), ConcurrentObjectUseError)
+        assert isinstance(gevent.spawn(_error_of, wait_readable, ours).get(timeout=5), OSError)
 
 
 def test_two_do_not_wait_for_one_socket() -> None:

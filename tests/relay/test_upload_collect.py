@@ -1,5 +1,7 @@
 """A body that is read whole before any of it is sent."""
 
+import weakref
+
 import gevent
 import pytest
 from gevent.event import Event
@@ -34,6 +36,23 @@ def test_body_is_collected_and_then_sent_as_any_other() -> None:
         assert sent.events == [b"onetwo", "finish"]
         sent.upload.stop()
     assert sent.exchange.received_bytes == 6
+
+
+def test_a_piece_is_not_held_while_the_next_is_waited_for() -> None:
+    """It was copied; of bulk, a few octets may hold half a megabyte."""
+    held: list[object] = []
+
+    class Pieces(ListedBody):
+        def pieces(self):  # type: ignore[no-untyped-def]
+            for _ in range(3):
+                piece = memoryview(bytearray(10))
+                one = weakref.ref(piece)
+                yield piece
+                del piece
+                held.append(one())
+
+    assert Sent(Pieces()).upload.collect(30) == bytes(30)
+    assert held == [None] * 3
 
 
 @pytest.mark.parametrize(("length", "most"), [(6, 5), (None, 5), (None, 2)])

@@ -1,5 +1,6 @@
 """Bodies of requests as they arrive: whole or refused, bounded, and never a request too much behind them."""
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -235,6 +236,30 @@ class TestBodies:
         assert bulk.run_reads > 10
         assert not upload.body.failed
         assert upload.parser.unreader.buf.getvalue() == b"next"
+
+    def test_a_piece_of_a_run_is_not_held_while_the_next_is_waited_for(self, uploads: Callable[..., Upload]) -> None:
+        """A few octets may hold half a megabyte; whoever took them decides for how long."""
+        upload = uploads("Transfer-Encoding: chunked")
+        octets = b"%x\r\n%b\r\n" % (100_000, bytes(100_000)) * 40
+        upload.parser.unreader.sock = Bulk(upload.server, octets[:-1000])
+        pieces = upload.body.pieces()
+        taken = [next(pieces) for _ in range(4)]
+        last = weakref.ref(taken[-1])
+
+        assert isinstance(last(), memoryview)
+        taken.clear()
+        assert last() is None
+
+    def test_a_connection_that_was_given_back_is_a_cut_upload(self, uploads: Callable[..., Upload]) -> None:
+        """Whoever closes it need not end the upload first, and it is no defect."""
+        upload = uploads("Content-Length: 9")
+        upload.server.close()
+
+        assert upload.body.wait(5)
+        with pytest.raises(FailureError) as caught:
+            next(upload.body.pieces())
+
+        assert caught.value.failure.kind.code == "upload_cut"
 
     @pytest.mark.parametrize("rest", [b"", b"12cb4\r\n" + bytes(1000)])
     def test_a_client_that_leaves_within_a_run_is_a_cut(self, uploads: Callable[..., Upload], rest: bytes) -> None:

@@ -29,6 +29,11 @@ def unread_octets(port: int) -> int:
     return sum(int(row[4].partition(":")[2], 16) for row in _rows() if _port(row[1]) == port)
 
 
+def unread_octets_from(port: int) -> int:
+    """Return the same for the connections to the remote ``port``."""
+    return sum(int(row[4].partition(":")[2], 16) for row in _rows() if _port(row[2]) == port)
+
+
 @contextlib.contextmanager
 def blackhole(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port that answers no connection attempt: its queue is full, so the kernel drops what comes."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from support.conditions import wait_until
 from support.gateway_process import Gateway, Line, route_to
+from support.kernel import unread_octets_from
 from support.rude_client import RudeClient
 from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import Script, ScriptedUpstream, chunk, hang, play, read_request, reset
 from support.stage import OpenStage, Scene, Stage
-from wire.test_client_leaves import CHUNKED, MANNERS
+from wire.test_client_leaves import CHUNKED, MANNERS, stays
 
 ROUTES = {
     "drain": {"stream": {"on_disconnect": "drain"}},
@@ -67,6 +68,12 @@ def quiet(stage: Stage) -> Iterator[Stage]:
     wait_until(lambda: stage.gateway.open_fds() <= descriptors, 2, "every descriptor to be given back")
 
 
+def waits_for_its_client(stage: Stage) -> None:
+    """Return when octets of the upstream stay with the gateway's kernel."""
+    while not stays(lambda: unread_octets_from(stage.upstream.port) > 0, 0.1):
+        pass
+
+
 def told(line: Line) -> tuple[object, ...]:
     return line["outcome"], line["failure"], line.get("drained")
 
@@ -118,6 +125,27 @@ def test_record_knows_what_the_answer_has_cost(stage: Stage, cue: Cue, on_error:
         line = scene.line()
     assert told(line) == ("client_gone", "client_gone", "complete" if whole else "cut")
     assert (line.get("total_tokens"), line["frames"]) == ((21, 4) if whole else (None, 2))
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+@pytest.mark.parametrize("manner", MANNERS)
+def test_client_that_leaves_bulk_it_does_not_take(open_stage: OpenStage, listener: str, manner: str) -> None:
+    """Its connection is closed under the write that waits for it: that is the client's doing, and no defect."""
+    count, data, waits = 400, bytes(64 * 1024), 2
+    for stage in quiet(open_stage(routes=ROUTES, listener=listener)):
+        script: Script = [CHUNKED, *[chunk(data)] * count, chunk(b"")]
+        with stage.scene(script, "drain") as scene, stage.client(receive_buffer=32 * 1024) as client:
+            client.get(scene.target)
+            body = client.open_response()[1]
+            for _ in range(waits):  # The second wait is sure to begin after the watch on the client.
+                taken = 0
+                while taken < len(data) * count / 8:
+                    taken += len(next(body))
+                waits_for_its_client(stage)
+            MANNERS[manner](client)
+            line = scene.line()
+        assert told(line) == ("client_gone", "client_gone", "complete")
+        assert line["drained_bytes"] > 0
 
 
 @pytest.mark.parametrize("manner", MANNERS)
