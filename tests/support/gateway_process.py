@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from support import processes
 from support.certificates import TlsFiles
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.ports import free_port
 
 _PROJECT = Path(__file__).parents[2]
@@ -142,8 +142,8 @@ class Gateway:
                 connection.sock = socket.socket(socket.AF_UNIX)
                 connection.sock.connect(str(self.admin_socket))
             connection.request(method, path, headers=dict(headers or {}))
-            answer = connection.getresponse()
-            return AdminAnswer(answer.status, answer.read(), dict(answer.getheaders()))
+            with connection.getresponse() as answer:  # Where it says that the connection ends, it holds that.
+                return AdminAnswer(answer.status, answer.read(), dict(answer.getheaders()))
         finally:
             connection.close()
 
@@ -216,7 +216,7 @@ class Gateway:
         """Wait until it ends by itself; return its exit status."""
         assert self._process is not None, "not started"
         try:
-            return self._process.wait(timeout)
+            return self._process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the gateway still runs after {timeout:g} s\n{self.output()}") from None
 
