@@ -59,9 +59,10 @@ class AdminListener:
             with self._opener.open(request, timeout=_ANSWER_SECONDS) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            if error.code in (401, 403, 421):
-                raise click.ClickException(self._not_allowed()) from None
-            return error.code, json.load(error)  # draining: not ready, but it says how it stands
+            with error:  # It holds the connection.
+                if error.code in (401, 403, 421):
+                    raise click.ClickException(self._not_allowed()) from None
+                return error.code, json.load(error)  # draining: not ready, but it says how it stands
 
     def _not_allowed(self) -> str:
         return (

@@ -55,14 +55,17 @@ class FarEnd(socketserver.ThreadingTCPServer):
         """Take no more connections than there may be."""
         return len(self._open) < _MOST_CONNECTIONS
 
-    def process_request_thread(self, request: socket.socket | tuple[bytes, socket.socket], client_address: str) -> None:
-        """Know the connection while it is served."""
+    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: str) -> None:
+        """Know the connection from now on: its thread may begin so late that `close` would not meet it."""
         assert isinstance(request, socket.socket)
         self._open.add(request)
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._open.discard(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """Close the connection, and know it no more."""
+        assert isinstance(request, socket.socket)
+        self._open.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A chain that breaks connections is what we look for: it is reported, not logged."""

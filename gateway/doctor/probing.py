@@ -144,7 +144,8 @@ def _asked(sock: socket.socket, place: Place, asking: Asking) -> Answer:
         time.monotonic() - begun,
         wall_clock=_wall_clock(),
     )
-    return _read(response, sock, head, asking, begun)
+    with response:  # It holds the connection, too, where that ends with it.
+        return _read(response, sock, head, asking, begun)
 
 
 def _send(connection: http.client.HTTPConnection, place: Place, asking: Asking) -> None:

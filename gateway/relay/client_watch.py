@@ -52,6 +52,11 @@ class ClientWatch:
         if self._watcher is not None:
             self._look_closely(self._sock.fileno())
 
+    def look(self) -> None:
+        """See whether the client has left, at once: the watch may not have begun, or not have had its turn."""
+        if self._watcher is not None:
+            self._check_hang_up()
+
     def stop(self) -> None:
         """End the watch; calling it again, or without `start`, is harmless."""
         if self._watcher is not None:

@@ -74,6 +74,10 @@ class Leaving:
             raise Interruption(self._gone)
         self._pausing = True
         self._interrupts.pause(seconds)
+        if self.watch is not None:
+            self.watch.look()
+        if self._interrupts.failure is not None:
+            self._interrupts.pause(0.0)  # It raises what was found.
         self._pausing = False
 
     def relayed(self, first: bytes | None, rest: Iterator[bytes]) -> Iterator[bytes]:

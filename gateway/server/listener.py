@@ -58,6 +58,8 @@ class Listener:
     manner: Manner
     door: Door = field(default_factory=Door)
     _taken: int = 0
+    _refused: int = 0
+    """How many of them are above the limit: who is only told so takes no place of those that get free."""
     _open: set[Connection] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -146,11 +148,12 @@ class Listener:
         return environ
 
     def _handle(self, client: Any, peer: Any) -> None:
-        overloaded = self._taken >= self.manner.max_connections
-        if self._taken >= self.manner.max_connections + _REFUSING_PLACES:
+        overloaded = self._taken - self._refused >= self.manner.max_connections
+        if overloaded and self._refused >= _REFUSING_PLACES:
             client.close()
             return
         self._taken += 1
+        self._refused += overloaded
         ticket = connection = None
         try:
             # What is decided once has frames of its own, which are gone while the connection is served.
@@ -163,9 +166,9 @@ class Listener:
         except Exception:
             _log.exception("a connection ended by a defect")
         finally:
-            self._left(client, connection, ticket)
+            self._left(client, connection, ticket, overloaded)
 
-    def _left(self, client: Any, connection: Connection | None, ticket: str | None) -> None:
+    def _left(self, client: Any, connection: Connection | None, ticket: str | None, overloaded: bool) -> None:
         try:
             if connection is not None:
                 self._open.discard(connection)
@@ -173,6 +176,7 @@ class Listener:
         finally:
             client.close()  # Whatever came first; a second close does nothing.
             self._taken -= 1
+            self._refused -= overloaded
             self.door.leave(ticket or "")
 
     def _entered(self, client: Any, peer: Any) -> tuple[str | None, Any]:

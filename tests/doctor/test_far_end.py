@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from threading import Thread
+from threading import Event, Thread
+from typing import Any
 
 import pytest
 from support.conditions import wait_until
@@ -103,4 +104,26 @@ def test_end_of_the_far_end_is_the_end_of_its_connections() -> None:
         assert client.get("/hello").read_response().status == 200
         running.close()
         thread.join(5)
+        assert client.wait_closed(2)
+
+
+def test_connection_that_was_taken_just_before_the_end_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its thread has not begun by then."""
+    taken, go_on = Event(), Event()
+
+    def late(far_end: FarEnd, *call: Any) -> None:
+        taken.set()
+        go_on.wait(10)
+        serve(far_end, *call)
+
+    serve = FarEnd.process_request_thread
+    monkeypatch.setattr(FarEnd, "process_request_thread", late)
+    running = FarEnd("127.0.0.1", 0)
+    thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    with RudeClient(("127.0.0.1", running.server_address[1])) as client:  # type: ignore[arg-type]
+        assert taken.wait(10)
+        running.close()
+        thread.join(5)
+        go_on.set()
         assert client.wait_closed(2)

@@ -100,6 +100,22 @@ def test_client_that_left_before_the_watch_began_is_noticed(pair: Pair) -> None:
     Watched(server).wait()
 
 
+@pytest.mark.parametrize("unread", [b"", b"GET / HTTP/1.1\r\n\r\n"])
+def test_look_finds_at_once_a_client_that_left(pair: Pair, unread: bytes) -> None:
+    """It waits for nothing, and tells a client that is there from one that is not, whatever lies before the end."""
+    client, server = pair
+    watched = Watched(server)
+    client.sendall(unread)
+    watched.watch.look()
+    assert watched.gone == []
+
+    client.close()
+    watched.watch.look()
+    watched.watch.look()
+
+    assert [failure.kind for failure in watched.gone] == [CLIENT_GONE]
+
+
 def test_octets_of_a_next_request_are_no_end_and_stay_unread(pair: Pair) -> None:
     """A pipelining client is there; what it sent is for the server to read."""
     client, server = pair

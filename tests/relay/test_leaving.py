@@ -24,6 +24,7 @@ from gateway.exchange.failure import (
 from gateway.exchange.marks import Marks
 from gateway.exchange.message import Source
 from gateway.exchange.route import Stream
+from gateway.relay.interrupts import Interrupts
 from gateway.relay.leaving import Leaving
 
 GONE = Failure(CLIENT_GONE, "it left")
@@ -146,6 +147,27 @@ def test_nobody_is_asked_again_for_a_client_that_left() -> None:
         left.leaving.pause(1.0)
     assert raised.value.failure is GONE
     assert left.interrupts.paused == [0.5]
+
+
+def test_client_whose_leaving_nobody_saw_is_looked_for_before_the_next_attempt() -> None:
+    """Its watch has not begun so early, and had no turn where there was nothing to wait for."""
+    left = Left()
+    left.interrupts = Interrupts(lambda: 102.0)
+    left.leaving = Leaving(left.exchange, left.interrupts, lambda: 102.0, left._hang_up)
+    left.leaving.watch = Looking(left.leaving)  # type: ignore[assignment]
+    with pytest.raises(Interruption) as raised:
+        left.leaving.pause(0.0)
+    assert (raised.value.failure, left.hung_up) == (GONE, 0)
+
+
+class Looking:
+    """A watch that meets its client's end when it is made to look."""
+
+    def __init__(self, leaving: Leaving) -> None:
+        self._leaving = leaving
+
+    def look(self) -> None:
+        self._leaving.left(GONE)
 
 
 def test_other_routes_get_their_chunks_as_they_are() -> None:

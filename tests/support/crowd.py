@@ -111,7 +111,7 @@ class SlowChorus(_Loop):
 
     def _readable(self, sock: Any, data: Any) -> None:
         if sock is self._listener:
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(OSError):  # Nobody is left to accept, or who is left has gone again.
                 while True:
                     stream, _ = sock.accept()
                     stream.setblocking(False)
@@ -151,7 +151,11 @@ class Crowd(_Loop):
     def join(self, target: str = "/") -> None:
         """Let one more client connect and ask."""
         client = socket.create_connection(self._address, timeout=30)
-        client.sendall(f"GET {target} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        try:
+            client.sendall(f"GET {target} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        except BaseException:
+            client.close()
+            raise
         client.setblocking(False)
         with self._lock:
             self._numbers[client] = len(self._clients)

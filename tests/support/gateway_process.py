@@ -5,6 +5,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -16,11 +17,11 @@ from typing import Any, Self
 
 from support import processes
 from support.certificates import TlsFiles
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.ports import free_port
 
 _PROJECT = Path(__file__).parents[2]
-_START_SECONDS = 15.0
+_START_SECONDS = 40.0
 _STOP_SECONDS = 15.0
 _OWN_PREFIXES = ("SLOWGATE", "GATEWAY", "GUNICORN")
 
@@ -55,7 +56,7 @@ class Gateway:
     """A gateway that serves ``toml``: upstreams and routes; ``[server]``, ``[admin]`` and ``[log]`` are added here.
 
     ``server``, ``admin`` and ``log`` are further keys of these tables, ``environment`` further variables, ``tls``
-    makes the data port speak TLS. Use it as a context manager; entering waits until it is ready.
+    makes the data port speak TLS. Use it as a context manager; entering waits until it is ready, with all its workers.
     """
 
     def __init__(
@@ -122,9 +123,14 @@ class Gateway:
         if self._process is not None and self._process.poll() is not None:
             raise AssertionError(f"the gateway ended with {self._process.returncode}")
         try:
-            return self.admin("/-/ready").status == 200
+            return self.admin("/-/ready").status == 200 and self._all_serve()
         except OSError:
             return False
+
+    def _all_serve(self) -> bool:
+        """Whether each worker has said that it is ready: the one that answered speaks for itself alone."""
+        workers = self._server.get("workers", 1)
+        return workers == 1 or len(re.findall(r"worker \d+ is ready", self.stderr())) >= workers
 
     def admin(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> "AdminAnswer":
         """Ask the admin listener; return status, fields and body. ``admin_context`` is set where it speaks TLS."""
@@ -136,8 +142,8 @@ class Gateway:
                 connection.sock = socket.socket(socket.AF_UNIX)
                 connection.sock.connect(str(self.admin_socket))
             connection.request(method, path, headers=dict(headers or {}))
-            answer = connection.getresponse()
-            return AdminAnswer(answer.status, answer.read(), dict(answer.getheaders()))
+            with connection.getresponse() as answer:  # Where it says that the connection ends, it holds that.
+                return AdminAnswer(answer.status, answer.read(), dict(answer.getheaders()))
         finally:
             connection.close()
 
@@ -195,8 +201,8 @@ class Gateway:
         return sum(processes.established_connections(pid, remote_port=port) for pid in self.worker_pids())
 
     def open_client_connections(self) -> int:
-        """Return how many established connections of clients the workers hold."""
-        return sum(processes.established_connections(pid, local_port=self.address[1]) for pid in self.worker_pids())
+        """Return how many connections of clients the workers hold, also of clients whose end they have yet to see."""
+        return sum(processes.held_connections(pid, local_port=self.address[1]) for pid in self.worker_pids())
 
     def rss_kib(self, pid: int | None = None) -> int:
         """Return the resident memory of ``pid`` in KiB, of all workers together if not given."""
@@ -210,7 +216,7 @@ class Gateway:
         """Wait until it ends by itself; return its exit status."""
         assert self._process is not None, "not started"
         try:
-            return self._process.wait(timeout)
+            return self._process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the gateway still runs after {timeout:g} s\n{self.output()}") from None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
+from support.conditions import patience
 from support.framing import (
     FieldLines,
     Head,
@@ -174,7 +175,7 @@ class RudeClient:
     def arrivals(self, deadline: float) -> list[tuple[float, bytes]]:
         """Return what comes within ``deadline`` seconds, or until the end: pieces and their times since ``send`."""
         found: list[tuple[float, bytes]] = []
-        until, patience = time.monotonic() + deadline, self.socket.gettimeout()
+        until, before = time.monotonic() + deadline, self.socket.gettimeout()
         try:
             while (left := until - time.monotonic()) > 0:
                 self.socket.settimeout(left)
@@ -183,7 +184,7 @@ class RudeClient:
         except (PeerClosed, TimeoutError):
             pass
         finally:
-            self.socket.settimeout(patience)
+            self.socket.settimeout(before)
         return found
 
     def slow_read(self, bytes_per_second: int, seconds: float) -> bytes:
@@ -205,7 +206,7 @@ class RudeClient:
 
     def wait_closed(self, timeout: float = 5.0) -> str:
         """Read until the server ends the connection; return its ending (RawResponse). AssertionError if it stays."""
-        self.arrivals(timeout)
+        self.arrivals(patience(timeout))
         if self._inbox.ended is None:
             raise AssertionError(f"the server kept the connection for {timeout:g} s")
         return self._inbox.ended

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from support.conditions import patience
 from support.framing import (
     Head,
     Inbox,
@@ -181,9 +182,9 @@ class ScriptedConnection:
         """Return the seconds until the peer ended the connection (FIN or RST), dropping what it still sends.
         Raises AssertionError if it does not within ``timeout`` seconds."""
         start = time.monotonic()
-        patience = self.socket.gettimeout()
+        until, before = start + patience(timeout), self.socket.gettimeout()
         try:
-            while (left := start + timeout - time.monotonic()) > 0:
+            while (left := until - time.monotonic()) > 0:
                 self.socket.settimeout(left)
                 self._inbox.take(65_536)
         except PeerClosed:
@@ -192,7 +193,7 @@ class ScriptedConnection:
             pass
         finally:
             if self.socket.fileno() >= 0:
-                self.socket.settimeout(patience)
+                self.socket.settimeout(before)
         self._check_stopped()
         raise AssertionError(f"the peer kept connection {self.number} for {timeout:g} s")
 

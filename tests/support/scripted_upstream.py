@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.framing import PeerClosed
 from support.scripted_connection import RawRequest, ScriptedConnection, Stopped
 
@@ -119,12 +119,12 @@ class ScriptedUpstream:
     def __exit__(self, exc_type: object, *exc_info: object) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join(5)
+        self._acceptor.join(patience(5))
         self._listener.close()
         for connection in self._all_connections():
             connection.stop()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(patience(5))
             if thread.is_alive():
                 self.errors.append(AssertionError(f"the script of {thread.name} does not end"))
         if self._unix is not None:

@@ -7,13 +7,14 @@ import gevent
 
 from gateway.exchange.failure import Failure, Interruption, Kind
 from gateway.relay.interrupts import Interrupts
+from support.conditions import patience
 
 PATIENCE_SECONDS = 5.0
 
 
 def until(condition: Callable[[], object]) -> None:
     """Wait in the event loop, where what is tested lives, until ``condition`` holds."""
-    with gevent.Timeout(10):
+    with gevent.Timeout(patience(10)):
         while not condition():
             gevent.sleep(0.002)
 

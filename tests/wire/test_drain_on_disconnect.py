@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.gateway_process import Gateway, Line, route_to
 from support.kernel import unread_octets_from
 from support.rude_client import RudeClient
@@ -28,7 +28,7 @@ ROUTES = {
     "retry": {
         "stream": {"on_disconnect": "drain"},
         "retry": {"attempts": 3, "on": [503, "reset", "timeout"], "budget": "off"},
-        "timeouts": {"first_byte": "400ms"},
+        "timeouts": {"first_byte": "2s"},  # The client has to be gone by then, also where the machine is busy.
     },
 }
 TICK = b"tick" * 100
@@ -65,7 +65,7 @@ def quiet(stage: Stage) -> Iterator[Stage]:
     descriptors = stage.gateway.open_fds()
     yield stage
     stage.wait_until_quiet(5)
-    wait_until(lambda: stage.gateway.open_fds() <= descriptors, 2, "every descriptor to be given back")
+    wait_until(lambda: stage.gateway.open_fds() <= descriptors, 10, "every descriptor to be given back")
 
 
 def waits_for_its_client(stage: Stage) -> None:
@@ -80,9 +80,8 @@ def told(line: Line) -> tuple[object, ...]:
 
 def leaves(stage: Stage, leave: Callable[[], object]) -> None:
     """Let a client leave: its connection goes back at once, while the upstream still works."""
-    before = stage.gateway.open_fds()
     leave()
-    wait_until(lambda: stage.gateway.open_fds() < before, 1, "the end of the client's connection")
+    wait_until(lambda: stage.gateway.open_client_connections() == 0, 5, "the end of the client's connection")
     assert stage.upstream.open_connections == 1
     assert stage.live_streams() == 1
 
@@ -208,7 +207,7 @@ def test_reading_on_ends(stage: Stage, route: str, script: Script, how: str) -> 
             scene.connection()
         line = scene.line(2)
     assert told(line) == ("client_gone", "client_gone", how)
-    assert 150 <= line["total_ms"] < 1000
+    assert 150 <= line["total_ms"] < 1000 * patience(1)
 
 
 def test_drip_does_not_outlive_the_bound(stage: Stage) -> None:
@@ -225,7 +224,7 @@ def test_drip_does_not_outlive_the_bound(stage: Stage) -> None:
         client.leave()
         line = scene.line(2)
     assert told(line) == ("client_gone", "client_gone", "timeout")
-    assert line["total_ms"] < 1000
+    assert line["total_ms"] < 1000 * patience(1)
 
 
 @pytest.mark.parametrize(
@@ -237,11 +236,26 @@ def test_nobody_is_asked_again_for_a_client_that_left(stage: Stage, cue: Cue, sc
         with stage.client() as client:
             client.get(scene.target)
             scene.connection()
-        wait_until(lambda: stage.gateway.open_client_connections() == 0, 1, "the end of the client's connection")
+        wait_until(lambda: stage.gateway.open_client_connections() == 0, 5, "the end of the client's connection")
         cue.say()
         line = scene.line()
         assert len(scene.connections) == 1
     assert (line["outcome"], line["attempts"], line["status"]) == ("client_gone", 1, None)
+
+
+@pytest.mark.parametrize("script", [[b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"], [reset]], ids=["503", "reset"])
+def test_nobody_is_asked_again_for_a_client_that_has_left_just_now(stage: Stage, script: Script) -> None:
+    """Also where the attempt fails before anything of the gateway's has looked at the client's connection."""
+    for _ in range(10):
+        cue = Cue()
+        with stage.scene([cue, *script], "retry") as scene:  # type: ignore[misc, list-item]
+            with stage.client() as client:
+                client.get(scene.target)
+                scene.connection()
+            cue.say()
+            line = scene.line()
+            assert len(scene.connections) == 1
+        assert (line["outcome"], line["attempts"], line["status"]) == ("client_gone", 1, None)
 
 
 def test_client_that_stops_reading_is_read_on_for(stage: Stage) -> None:

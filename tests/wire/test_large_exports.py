@@ -48,7 +48,8 @@ def _ask_data(gateway: Gateway) -> None:
 def export(gateway: Gateway, target: str) -> Iterator[http.client.HTTPResponse]:
     with contextlib.closing(http.client.HTTPConnection(*gateway.admin_address, timeout=60)) as connection:
         connection.request("GET", target)
-        yield connection.getresponse()
+        with connection.getresponse() as answer:
+            yield answer
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.certificates import TlsFiles
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.framing import PeerClosed
 from support.rude_client import RudeClient
 from support.scripted_upstream import relays
@@ -38,7 +38,7 @@ def running(stage: Stage, scene: Scene, count: int = 1, *, both: bool = False) -
             assert len(clients) < max(count, MOST_OPENED), "one of the workers serves nobody"
             client = stack.enter_context(stage.client())
             _, arriving = client.get(scene.target).open_response()
-            assert next(arriving) == b"begun"
+            assert next(arriving).startswith(b"begun")
             clients.append(client)
         yield clients
     wait_until(lambda: told(stage)["total"] == 0, 5, "the end of all streams")
@@ -87,7 +87,7 @@ def test_a_row_says_how_a_stream_fares(stage: Stage) -> None:
     assert 20 < second["rate_bytes_per_second"] < 120  # 4 octets each 50 ms
     assert second["bytes_down"] > first["bytes_down"] > 0
     assert (second["waits_for"], second["stalls"], second["attempts"]) == ("upstream", 0, 1)
-    assert 0 <= second["last_chunk_seconds_ago"] < 1
+    assert 0 <= second["last_chunk_seconds_ago"] < patience(1)
     assert 0 <= second["first_byte_seconds"] < second["age_seconds"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import StartGateway
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.framing import PeerClosed
 from support.gateway_process import Gateway, Line, route_to, toml_table
 from support.rude_client import RawResponse, RudeClient
@@ -219,7 +219,7 @@ def test_wait_that_takes_too_long_is_503(start: Start, upstream: Gated) -> None:
         refused(asking.ask("/late").read_response(), "queue_timeout")
         told = line_of(running, "/late")
         assert (told["outcome"], told["failure"], told["side"]) == ("rejected", "queue_timeout", "gateway")
-        assert 290 <= told["queued_ms"] < 1500 and told["attempts"] == 0
+        assert 290 <= told["queued_ms"] < 1000 * patience(1.5) and told["attempts"] == 0
         upstream.answer_all()
         assert runs.read_response().status == 200
     assert upstream.arrived == ["/runs"]
@@ -234,7 +234,7 @@ def test_full_queue_is_503_at_once(start: Start, upstream: Gated) -> None:
             refused(client.get("/refused").read_response(), "queue_full")
     told = line_of(running, "/refused")
     assert (told["outcome"], told["queued_ms"]) == ("rejected", None)
-    assert told["total_ms"] < 1000
+    assert told["total_ms"] < 1000 * patience(1)
 
 
 def test_route_and_upstream_limits_both_hold(start: Start, upstream: Gated) -> None:
@@ -321,10 +321,15 @@ def test_after_clients_that_left_at_random_every_slot_is_back(
     with Asking(running) as asking:
         for target in ("/one/a", "/one/b", "/one/c", "/d", "/e"):
             asking.ask(target)
-        upstream.has(before + 3)
-        assert sorted(upstream.arrived[before:]) == ["/d", "/one/a", "/one/b"]
+        # Of those that left, some requests may only now be read there.
+        wait_until(lambda: len(of_those_that_stay(upstream, before)) >= 3, 5, "three of them at the upstream")
+        assert sorted(of_those_that_stay(upstream, before)) == ["/d", "/one/a", "/one/b"]
     wait_until(lambda: len(running.log_lines()) >= LEAVERS, 10, "all lines")
     assert not [line for line in running.log_lines() if line["outcome"] in ("broken", "failed")]
+
+
+def of_those_that_stay(upstream: Gated, before: int) -> list[str]:
+    return [target for target in upstream.arrived[before:] if not target.endswith("/x")]
 
 
 def test_with_a_limit_an_upstream_never_sees_more_than_it_bears(start: Start, upstream: Gated) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import StartGateway
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.gateway_process import Gateway, route_to, toml_table
 from support.redis_process import RedisProcess
 from support.rig import problem_code
@@ -58,7 +58,7 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
 def configured(
     upstream: Upstream, limits: Mapping[str, object], redis: RedisProcess | None = None, **shared: str
 ) -> str:
-    table = "" if redis is None else toml_table("shared", {"redis": redis.url, **shared})
+    table = "" if redis is None else toml_table("shared", {"redis": redis.url, "timeout": "5s", **shared})
     return table + route_to(upstream.server.url, upstream={"keepalive": "0s"}, limits=limits)
 
 
@@ -224,7 +224,7 @@ def test_redis_gone_and_open_lets_each_worker_count_for_itself(
         began = time.monotonic()
         assert ask(running).status == 429
         times.append(time.monotonic() - began)
-    assert min(times) < 0.5
+    assert min(times) < patience(0.5)
     redis.start() if how == "killed" else redis.resume()
     wait_until(lambda: "the shared Redis answers again" in running.stderr() or not ask(running), 5, "Redis to count")
     assert "hunter2" not in running.output()
@@ -235,7 +235,9 @@ def test_redis_gone_and_closed_refuses_until_it_is_back(
     gateway: StartGateway, upstream: Upstream, redis: RedisProcess, how: str
 ) -> None:
     """503 with Retry-After, within the timeout; a stream that runs goes on, and other routes do not ask."""
-    toml = configured(upstream, {"rates": [PER_DAY], "max_streams_per_principal": 9}, redis, on_failure="closed")
+    toml = configured(
+        upstream, {"rates": [PER_DAY], "max_streams_per_principal": 9}, redis, on_failure="closed", timeout="1s"
+    )
     toml += toml_table("[routes]", {"name": "free", "path": "/free/", "upstream": "up"})
     running = gateway(toml)
     with held(running) as stream:
@@ -245,7 +247,7 @@ def test_redis_gone_and_closed_refuses_until_it_is_back(
             answer = ask(running)
             assert (problem_code(answer), answer.status) == ("limits_unavailable", 503)
             assert answer.first("retry-after") == "1"
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < patience(3)
         assert ask(running, "/free/").status == 200
         redis.start() if how == "killed" else redis.resume()
         wait_until(lambda: ask(running).status == 200, 5, "Redis to count again")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import StartGateway
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.framing import PeerClosed
 from support.gateway_process import Gateway, route_to, toml_table
 from support.otlp_receiver import OtlpReceiver
@@ -133,8 +133,8 @@ def test_server_span_continues_the_callers_trace_and_lasts_as_long_as_the_stream
     own, below = receiver.exchange(str(line["id"]))
     assert (own.trace_id, own.parent_id, own.state) == (TRACE, SPAN, "a=1,b=2") == (line["trace_id"], SPAN, "a=1,b=2")
     assert own.server and own.flags == 0x301 and not own.failed
-    assert abs(own.seconds - float(str(line["total_ms"])) / 1000) < 0.002
-    assert 0.55 < own.seconds < 2
+    assert abs(own.seconds - float(str(line["total_ms"])) / 1000) < patience(0.002)
+    assert 0.55 < own.seconds < patience(2)
     (attempt,) = below
     asked = upstream.requests[-1]
     assert asked.all("traceparent") == [f"00-{TRACE}-{attempt.span_id}-01"]
@@ -201,8 +201,8 @@ def test_tokens_stalls_and_first_frames_are_told(traced: Gateway, receiver: Otlp
     }.items() <= attempt.attributes.items()
     assert not any(name.startswith("gen_ai") for name in own.attributes), "who adds up spans must not count twice"
     stall, said = own.event("slowgate.stall")
-    assert 0.25 < stall - own.event("slowgate.first_frame")[0] < 1
-    assert 250 < said["slowgate.gap_ms"] < 1000
+    assert 0.25 < stall - own.event("slowgate.first_frame")[0] < patience(1)
+    assert 250 < said["slowgate.gap_ms"] < 1000 * patience(1)
     assert own.start <= own.event("slowgate.head")[0] <= own.event("slowgate.first_byte")[0] < stall <= own.end
 
 
@@ -297,7 +297,7 @@ def test_receiver_that_is_away_touches_no_stream(
         running.signal(signal.SIGTERM)
         began = time.monotonic()
         assert running.wait() == 0
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < patience(6)
         assert "the spans of 64 exchanges were not sent" in running.stderr()
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from support.answers import SAMPLES
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.scripted_upstream import Step, chunk, hang, reset
 from support.stage import OpenStage, Stage
 
@@ -68,7 +68,7 @@ def test_answer_that_is_left_open_is_ended_and_its_connection_closed(stage: Stag
             None,
             "its body was not ended: left_open",
         )
-        assert 280 < line["total_ms"] < 1500
+        assert 280 < line["total_ms"] < 1000 * patience(1.5)
         wait_until(lambda: not scene.connection().is_open, what="the end of the upstream's connection")
         with stage.scene([CHUNKED, chunk(CHAT.whole), chunk(b"")], "whole") as second:
             assert client.get(second.target).read_response().body == CHAT.whole
@@ -85,7 +85,7 @@ def test_pings_and_preambles_do_not_end_the_wait_for_the_first_frame(
     with stage.scene(script, route) as scene, stage.client() as client:
         answer = client.get(scene.target).read_response()
         line = scene.line()
-    assert 450 < line["total_ms"] < 2000
+    assert 450 < line["total_ms"] < 1000 * patience(2)
     assert line["failure"] == "first_frame_timeout"
     if before_head:
         assert (answer.status, line["outcome"]) == (504, "failed")
@@ -101,7 +101,7 @@ def test_first_frame_that_came_frees_the_stream_of_its_deadline(stage: Stage) ->
         assert client.get(scene.target).read_response().complete
         line = scene.line()
     assert line["outcome"] == "complete"
-    assert line["first_frame_ms"] < 500
+    assert line["first_frame_ms"] < 1000 * patience(0.5)
 
 
 def test_answer_that_nobody_can_watch_is_not_waited_for(stage: Stage) -> None:
@@ -186,7 +186,7 @@ def test_upstream_cannot_live_on_pings(stage: Stage) -> None:
     with stage.scene([CHUNKED, *[PING, 0.05] * 60], "rate") as scene, stage.client() as client:
         began = time.monotonic()
         assert not client.get(scene.target).read_response().complete
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < patience(2.5)
         assert scene.line()["failure"] == "rate_timeout"
 
 
