@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from conftest import StartGateway, StartUpstream
+from support.certificates import TlsFiles
 from support.frame_probe import IS_KNOWN, PAGE_OCTETS, REPORT, deepest
 from support.gateway_process import route_to
 from support.rude_client import RudeClient
@@ -15,15 +16,22 @@ WARM, MEASURED = 3, 3
 
 
 @pytest.mark.skipif(not IS_KNOWN, reason="frames of this Python are laid out in another way")
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "http://localhost", "https://localhost"])
 @pytest.mark.parametrize("route", [{}, EVERYTHING], ids=["plain", "everything"])
 def test_frames_of_an_exchange_fit_into_a_page(
-    gateway: StartGateway, scripted_upstream: StartUpstream, tmp_path: Path, host: str, route: dict[str, object]
+    gateway: StartGateway,
+    scripted_upstream: StartUpstream,
+    tls_files: TlsFiles,
+    tmp_path: Path,
+    url: str,
+    route: dict[str, object],
 ) -> None:
-    """At the deepest point, with a new connection upstream, whose address is known or must be asked for."""
-    upstream = scripted_upstream([read_request, 0.05, SSE, chunk(ONE), 0.05, chunk(DONE), END])
+    """At the deepest point, with a new connection upstream: to an address or to a name, with TLS or without."""
+    tls = tls_files.server_context() if url.startswith("https:") else None
+    upstream = scripted_upstream([read_request, 0.05, SSE, chunk(ONE), 0.05, chunk(DONE), END], tls=tls)
     report = tmp_path / "report"
-    toml = route_to(upstream.url.replace("127.0.0.1", host), upstream={"keepalive": "0s"}, **route)
+    authorities = {"tls": {"ca": str(tls_files.ca)}} if tls is not None else {}
+    toml = route_to(f"{url}:{upstream.port}", upstream={"keepalive": "0s", **authorities}, **route)
     running = gateway(toml, module="tests.support.frame_probe", environment={REPORT: str(report)})
     for _ in range(WARM + MEASURED):
         with RudeClient(running.address) as client:
