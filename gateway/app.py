@@ -108,7 +108,8 @@ class Applications:
         self._worker = Worker(self.status, self.live.exchanges, self._snapshots, time.monotonic, wall_clock)
         self.overview = Overview(self._worker, self.streams, colleagues or Alone(), breathe)
         self.metrics = None if ledger is None else self._collector(ledger, breathe)
-        self.records.count = None if self.metrics is None else self._count
+        if self.metrics is not None:
+            self.records.count, self.records.failures = self._count, self._worker.failures
         self._gate = self._make_gate(plan, line_log)
         self.data = DataApp(lambda: self._gate)
         self.admin = admin_app(self.status, self._snapshots, self.streams, read_again, lambda: self.records.store)

@@ -9,7 +9,8 @@ from gateway.exchange.failure import AUTH_UNAVAILABLE, Failure, FailureError
 from gateway.exchange.message import Fields, ReplyHead
 from gateway.policy.caller_jwks import KeyCache, Keys, key_of_secret, keys_of_text
 from gateway.policy.callers import Reach
-from gateway.relay.flights import Flights, within
+from gateway.relay.flights import Flights
+from gateway.relay.within import within
 from gateway.upstream.consulting import consulted, fetched, upstream_of
 from gateway.upstream.opening import Opener
 
@@ -91,8 +92,9 @@ class CallerDesk:
         cache.begin(self._clock())
         octets, fault = None, None
         try:
-            octets = within(place.timeout_seconds, partial(fetched, opener, place))
-        except ValueError as error:
+            with within(place.timeout_seconds):
+                octets = fetched(opener, place)
+        except (ValueError, TimeoutError) as error:
             fault = str(error)
         finally:
             fault = cache.end(octets, fault or ("given up" if octets is None else None), self._clock())

@@ -1,4 +1,5 @@
-"""What becomes of an exchange that has ended: it is counted, and its record goes to the log, the store and the trace.
+"""What becomes of an exchange that has ended: it is counted, and its record goes to the log, the store, the trace and
+the newest failures.
 
 All of it is done for several together, when the loop comes round (`gateway.relay.later`), and before anything changes
 that decides where it goes.
@@ -10,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.exchange.exchange import Exchange
+from gateway.observe.failed import Failures
 from gateway.observe.line import LineLog, level_of
 from gateway.observe.record import record_of
 from gateway.policy import trace_context
@@ -32,6 +34,8 @@ class Records:
         self.tracer = tracer
         self.count: Callable[[Exchange], object] | None = None
         """Counts an exchange; None where nobody reads the counts."""
+        self.failures: Failures | None = None
+        """Where failures are noted; None where nobody reads them."""
         self._ended: Later[tuple[LineLog, Exchange, float]] = Later(
             self._take, lambda ended, error: report(ended[1], error)
         )
@@ -57,14 +61,21 @@ class Records:
     def _record(self, line_log: LineLog, exchange: Exchange, ended_at: float) -> None:
         """Make the record of an ended exchange, where anybody wants it, and give it to all who do."""
         store, tracer, wanted = self.store, self.tracer, line_log.wants(exchange)
-        if not wanted and store is None and tracer is None:
+        failures = self._failures_for(exchange) if exchange.failure is not None else None
+        if not wanted and store is None and tracer is None and failures is None:
             return
         if tracer is not None:
             trace_context.trace_of(exchange, tracer.tracing.rule)  # Of what was refused before anybody asked for it.
         record = record_of(exchange, ended_at)
+        if failures is not None:
+            failures.put(record)
         if tracer is not None:
             tracer.put(exchange, record)
         if store is not None:
             store.put(record)  # First: a log that cannot be written must not cost the row.
         if wanted:
             line_log.write(record, level_of(exchange))
+
+    def _failures_for(self, exchange: Exchange) -> Failures | None:
+        """Return where a failed exchange is noted; None for nowhere."""
+        return self.failures if self.failures is not None and self.failures.wants(exchange) else None

@@ -7,10 +7,13 @@ import gevent
 import pytest
 from support.exchanges import a_request
 
+from gateway import records as module
 from gateway.exchange.exchange import Exchange
+from gateway.exchange.failure import CLIENT_GONE, CONNECT_REFUSED, Failure, Kind
 from gateway.exchange.outcome import Outcome
+from gateway.observe.failed import Failures
 from gateway.observe.line import LineLog
-from gateway.observe.record import Record
+from gateway.observe.record import Record, record_of
 from gateway.records import Records
 
 
@@ -100,3 +103,54 @@ def test_defect_in_one_record_costs_no_other(line_log: LineLog) -> None:
     finish(ended("b"))
     records.flush()
     assert reported == [("a", "no room"), ("b", "no room")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "heard", "kept", "made"),
+    [
+        (CONNECT_REFUSED, True, True, 1),
+        (CONNECT_REFUSED, False, False, 1),
+        (CLIENT_GONE, True, False, 1),
+        (CLIENT_GONE, False, False, 0),
+        (None, True, True, 1),
+        (None, False, False, 0),
+    ],
+)
+def test_one_record_is_made_for_all_who_want_it_and_none_for_nobody(
+    monkeypatch: pytest.MonkeyPatch, line_log: LineLog, kind: Kind | None, heard: bool, kept: bool, made: int
+) -> None:
+    """The log, the store and the newest failures, which want some only."""
+    found: list[Record] = []
+
+    def making(exchange: Exchange, wall_clock: float) -> Record:
+        found.append(record_of(exchange, wall_clock))
+        return found[-1]
+
+    monkeypatch.setattr(module, "record_of", making)
+    store: Any = Kept() if kept else None
+    records = Records(store, None, lambda exchange, error: pytest.fail(str(error)))
+    records.failures = Failures()
+    logging.getLogger("unheard").setLevel(logging.CRITICAL)
+    finish = records.hooks(line_log if heard else LineLog("json", logging.getLogger("unheard"))).finish
+    assert finish is not None
+    exchange = ended("a")
+    exchange.failure = Failure(kind, "why") if kind is not None else None
+    finish(exchange)
+    records.flush()
+    assert len(found) == made
+    noted = [(each.id, each.time, each.detail) for each in records.failures.newest()]
+    assert noted == ([("a", found[0].time, "why")] if kind is CONNECT_REFUSED else [])
+
+
+def test_failure_is_noted_where_its_record_cannot_be_kept(line_log: LineLog) -> None:
+    """What broke on the way to one reader hides nothing from another."""
+    store: Any = Kept(fails=True)
+    records = Records(store, None, lambda exchange, error: None)
+    records.failures = Failures()
+    finish = records.hooks(line_log).finish
+    assert finish is not None
+    exchange = ended("a")
+    exchange.failure = Failure(CONNECT_REFUSED)
+    finish(exchange)
+    records.flush()
+    assert [each.id for each in records.failures.newest()] == ["a"]

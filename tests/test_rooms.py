@@ -58,7 +58,7 @@ ROOMS = {
     "lifecycle": Room(ours=("exchange", "policy.hooks")),
     "downstream": Room(ours=("exchange", "policy", "lifecycle", "relay"), theirs=("flask", "werkzeug")),
     "admin": Room(
-        ours=("config.problem", "config.units", "delivery.courier", "exchange", "observe", "store"),
+        ours=("config.problem", "config.rounded", "config.units", "delivery.courier", "exchange", "observe", "store"),
         theirs=("flask", "werkzeug"),
     ),
     # From text to a running gateway.

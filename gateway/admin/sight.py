@@ -50,10 +50,8 @@ class Worker:
         self.failures = Failures()
 
     def finish(self, exchange: Exchange) -> None:
-        """Note an exchange that has ended."""
+        """Count an exchange that has ended. A failure is noted besides, by its record (`gateway.records`)."""
         self.history.finish(exchange, exchange.finished_at if exchange.finished_at is not None else self.clock())
-        if exchange.failure is not None:
-            self.failures.finish(exchange, self.wall_clock())
 
     def tick(self, octets: float) -> None:
         """Look at what runs. To be called once a second, with how many octets have ever gone to clients."""

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.config.rounded import duration, octets
+
 Stream = Mapping[str, Any]
 
 _LONGEST_CELL = 36
 _GAP = "  "
+_NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,58 +25,38 @@ class Column:
     """Whether it is a number, which stands on the right."""
 
 
-def seconds(value: float | None) -> str:
-    """Return a time in the shortest words: ``0.4s``, ``12s``, ``3m07s``, ``5h02m``, ``3d04h``."""
-    if value is None:
-        return "-"
-    whole = int(value)
-    if value < 9.95:
-        return f"{value:.1f}s"
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole // 60 % 60:02}m"
-    return f"{whole // 86400}d{whole // 3600 % 24:02}h"
-
-
-def octets(value: float | None) -> str:
-    """Return a number of octets in the shortest words: ``512B``, ``1.5K``, ``23M``; units of 1024."""
-    if value is None:
-        return "-"
-    size = float(value)
-    for unit in "BKMGT":
-        if round(size) < 1000 or unit == "T":
-            return f"{size:.1f}{unit}" if size < 9.95 and unit != "B" else f"{round(size)}{unit}"
-        size /= 1024
-    raise AssertionError("unreachable")
-
-
 def _text(key: str) -> Callable[[Stream], str]:
     return lambda stream: _visible(stream.get(key))
+
+
+def _number(key: str, told: Callable[[float], str]) -> Callable[[Stream], str]:
+    def cell(stream: Stream) -> str:
+        value = stream[key]
+        return _NOTHING if value is None else told(value)
+
+    return cell
 
 
 def _visible(value: object) -> str:
     """Return what a terminal may be given: names come from others, and could else move its cursor."""
     if value is None:
-        return "-"
+        return _NOTHING
     return "".join(each if each.isprintable() else "?" for each in str(value))
 
 
 COLUMNS = (
     Column("ID", _text("id"), 0),
-    Column("AGE", lambda each: seconds(each["age_seconds"]), 0, True),
+    Column("AGE", _number("age_seconds", duration), 0, True),
     Column("ROUTE", _text("route"), 2),
     Column("PRINCIPAL", _text("principal"), 5),
     Column("UPSTREAM", _text("upstream"), 9),
     Column("PHASE", _text("phase"), 1),
-    Column("FIRST", lambda each: seconds(each["first_byte_seconds"]), 8, True),
-    Column("LAST", lambda each: seconds(each["last_chunk_seconds_ago"]), 3, True),
-    Column("BYTES", lambda each: octets(each["bytes_down"]), 4, True),
-    Column("RATE/s", lambda each: octets(each["rate_bytes_per_second"]), 4, True),
+    Column("FIRST", _number("first_byte_seconds", duration), 8, True),
+    Column("LAST", _number("last_chunk_seconds_ago", duration), 3, True),
+    Column("BYTES", _number("bytes_down", octets), 4, True),
+    Column("RATE/s", _number("rate_bytes_per_second", octets), 4, True),
     Column("FRAMES", _text("frames"), 7, True),
-    Column("BUFFERED", lambda each: octets(each["buffered_bytes"]), 6, True),
+    Column("BUFFERED", _number("buffered_bytes", octets), 6, True),
 )
 ORDERS: Mapping[str, Callable[[Stream], float]] = {
     "age": lambda each: float(each["age_seconds"]),

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import flask
 from flask import stream_with_context
-from flask.ctx import RequestContext
 
 from gateway.downstream.accept import exchange_of
 from gateway.downstream.answer import ExactResponse, Stream
@@ -172,10 +171,6 @@ class DataApp(flask.Flask):
         super().__init__("gateway", static_folder=None, template_folder=None)
         self._gate = gate
         self.add_url_rule("/", "relay", lambda: gate().relay(), provide_automatic_options=False)
-
-    def request_context(self, environ: dict[str, Any]) -> RequestContext:
-        """Return the context of one request, with nothing looked up for it."""
-        return LeanRequestContext(self, environ)
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Call the view in its context. What Flask does around it is for hooks, handlers and debuggers: there are none.

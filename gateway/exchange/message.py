@@ -18,7 +18,6 @@ class Source(Enum):
 
     UPSTREAM = "upstream"
     LOCAL = "local"
-    RECORDING = "recording"
 
 
 class Chunks(Protocol):

@@ -35,17 +35,3 @@ class Flights:
             _log.error("work for several exchanges met a defect", exc_info=error)  # They find out that it is not done.
         finally:
             del self._under_way[key]
-
-
-def within(seconds: float, ask: Callable[[], bytes]) -> bytes:
-    """Return what ``ask`` returns within ``seconds``; raise ValueError after them."""
-    timeout = gevent.Timeout(seconds)  # No OSError, which the libraries on the way would take for one of their own.
-    timeout.start()
-    try:
-        return ask()
-    except gevent.Timeout as error:
-        if error is not timeout:
-            raise
-        raise ValueError(f"no answer within {seconds:g} s") from None
-    finally:
-        timeout.close()

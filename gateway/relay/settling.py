@@ -1,8 +1,7 @@
-"""A greenlet that sends what exchanges left to be sent, when it is woken, and a bound for whatever waits."""
+"""A greenlet that sends what exchanges left to be sent, when it is woken."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
@@ -12,21 +11,6 @@ _BETWEEN_SECONDS = 0.005
 """Who ends together is sent together."""
 
 _log = logging.getLogger("gateway")
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """End what takes longer, wherever it waits: raises TimeoutError."""
-    timeout = gevent.Timeout(seconds)
-    timeout.start()
-    try:
-        yield
-    except gevent.Timeout as error:
-        if error is not timeout:
-            raise
-        raise TimeoutError(f"no answer within {seconds:g} s") from None
-    finally:
-        timeout.close()
 
 
 class Settling:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from gateway.exchange.quota import Counts, SharedStore
 from gateway.exchange.route import GatewayPlan
-from gateway.relay.settling import Settling, within
+from gateway.relay.settling import Settling
+from gateway.relay.within import within
 
 if TYPE_CHECKING:
     from gateway.shared.redis_counts import RedisCounts

@@ -1,32 +1,12 @@
 """One health check: a request of the gateway's own, on a connection of its own, by the same way as everybody's."""
 
-from gateway.exchange.attempt import Attempt
-from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import FailureError
-from gateway.exchange.message import Fields, ReplyHead, RequestHead
+from gateway.exchange.message import Fields
 from gateway.exchange.target import Endpoint
 from gateway.upstream.opening import Opener
+from gateway.upstream.own_questions import answer_to
 
 _FIELDS: Fields = [("User-Agent", "slowgate-health-check"), ("Accept", "*/*")]
-
-
-class Unwatched:
-    """A `Watch` that arms nothing: whoever asks has a deadline for the whole of it."""
-
-    def connecting(self) -> None:
-        """Say nothing."""
-
-    def connected(self) -> None:
-        """Say nothing."""
-
-    def sent(self) -> None:
-        """Say nothing."""
-
-    def answered(self) -> None:
-        """Say nothing."""
-
-    def informational(self, head: ReplyHead) -> None:
-        """Say nothing."""
 
 
 def fault(opener: Opener, endpoint: Endpoint, path: str, statuses: tuple[tuple[int, int], ...]) -> str | None:
@@ -35,11 +15,8 @@ def fault(opener: Opener, endpoint: Endpoint, path: str, statuses: tuple[tuple[i
     The connection is a new one, for whoever answers on an old one need not take new ones. What an interrupter throws
     into the wait passes.
     """
-    head = RequestHead("GET", path, (1, 1), [], endpoint.scheme, endpoint.authority, "", 0, 0)
-    fields = [("Host", endpoint.authority), *_FIELDS]
-    attempt = Attempt(endpoint, path, fields, fresh=True)
     try:
-        reply = opener.open(Exchange("health-check", head, 0.0), attempt, Unwatched())
+        reply = answer_to(opener, "health-check", endpoint, path, _FIELDS)
     except FailureError as error:
         return str(error.failure)
     reply.chunks.close()

@@ -1,18 +1,17 @@
 """Requests of the gateway's own about callers: the keys of an issuer, and what an external check thinks."""
 
-from gateway.exchange.attempt import Attempt
 from gateway.exchange.callers import Place
-from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import FailureError
-from gateway.exchange.message import Fields, Reply, ReplyHead, RequestHead
+from gateway.exchange.message import Fields, Reply, ReplyHead
 from gateway.exchange.route import TlsToUpstream, Upstream
-from gateway.upstream.checking import Unwatched
 from gateway.upstream.opening import Opener
+from gateway.upstream.own_questions import answer_to
 
 MOST_OCTETS = 512 * 1024
 """Of a body that is read; no set of keys is larger."""
 _MOST_DISCARDED_OCTETS = 16 * 1024
 """Of a body nobody wants, read so that its connection can be used again."""
+_AGENT = ("User-Agent", "slowgate")
 
 
 def upstream_of(place: Place) -> Upstream:
@@ -25,9 +24,9 @@ def fetched(opener: Opener, place: Place) -> bytes:
 
     Raises ValueError with a sentence that says why there is nothing to return. The deadline is the caller's.
     """
-    fields: Fields = [("Accept", "application/json"), ("Accept-Encoding", "identity")]
+    fields: Fields = [_AGENT, ("Accept", "application/json"), ("Accept-Encoding", "identity")]
     try:
-        reply = _asked(opener, place, fields, fresh=True)
+        reply = answer_to(opener, "callers", place.endpoint, place.target, fields)
         try:
             if reply.head.status != 200:
                 raise ValueError(f"status {reply.head.status}")
@@ -45,7 +44,7 @@ def consulted(opener: Opener, place: Place, fields: Fields) -> ReplyHead:
 
     The deadline is the caller's, and comes as an exception thrown into the wait.
     """
-    reply = _asked(opener, place, fields, fresh=False)
+    reply = answer_to(opener, "callers", place.endpoint, place.target, [_AGENT, *fields], fresh=False)
     try:
         if reply.chunks.ready() and reply.length is not None and reply.length <= _MOST_DISCARDED_OCTETS:
             for _ in reply.chunks:
@@ -53,21 +52,6 @@ def consulted(opener: Opener, place: Place, fields: Fields) -> ReplyHead:
     finally:
         reply.chunks.close()
     return reply.head
-
-
-def _asked(opener: Opener, place: Place, fields: Fields, *, fresh: bool) -> Reply:
-    endpoint = place.endpoint
-    head = RequestHead("GET", place.target, (1, 1), [], endpoint.scheme, endpoint.authority, "", 0, 0)
-    lines = [("Host", endpoint.authority), ("User-Agent", "slowgate"), *fields]
-    for last in (fresh, True):
-        attempt = Attempt(endpoint, place.target, lines, fresh=last)
-        try:
-            return opener.open(Exchange("callers", head, 0.0), attempt, Unwatched())
-        except FailureError:
-            # A kept connection may have been closed by the other side just now: once more, on a new one.
-            if last or not attempt.reused or attempt.answered:
-                raise
-    raise AssertionError("the last attempt returns or raises")
 
 
 def _whole(reply: Reply) -> bytes:

@@ -80,15 +80,8 @@ def _system_has_authorities() -> bool:
     return bool(paths.cafile) or (bool(paths.capath) and bool(os.listdir(paths.capath)))
 
 
-def dial(
-    endpoint: Endpoint,
-    context: ssl.SSLContext | None,
-    server_name: str | None,
-    connect_seconds: float | None = None,
-    *,
-    allow_link_local: bool = False,
-) -> socket.socket:
-    """Return a new connection to ``endpoint``; ``context`` None for one without TLS.
+def dial(endpoint: Endpoint, connect_seconds: float | None = None, *, allow_link_local: bool = False) -> socket.socket:
+    """Return a new connection to ``endpoint``, without TLS; `secured` is what comes behind it.
 
     ``connect_seconds`` is what the caller's deadline allows for all of it, so that each of several addresses has its
     turn within it. None for no deadline: an address then has until the kernel gives up. Raises ``FailureError`` with
@@ -97,15 +90,32 @@ def dial(
     Addresses of the own link are left out unless ``allow_link_local``: see `allowed`.
     """
     try:
-        sock = _unix(endpoint.host) if endpoint.unix else _tcp(_addresses(endpoint, allow_link_local), connect_seconds)
+        return _unix(endpoint.host) if endpoint.unix else _tcp(_addresses(endpoint, allow_link_local), connect_seconds)
     except (OSError, UnicodeError) as error:
         raise FailureError(translate.connecting(error, str(endpoint))) from error
-    if context is None:
-        return sock
+
+
+def secured(sock: socket.socket, endpoint: Endpoint, context: ssl.SSLContext, server_name: str | None) -> ssl.SSLSocket:
+    """Return TLS over ``sock``, a new connection to ``endpoint``, which is closed where there is none.
+
+    Raises ``FailureError`` with one of the kinds whose request was not sent. To be called beside `dial`, not by it: it
+    goes so deep down that the frames of both would not fit into a page of memory (docs/performance.md).
+    """
     try:
-        return _handshake(sock, context, server_name or _certified_name(endpoint))
-    except (OSError, ValueError) as error:
-        raise FailureError(translate.handshaking(error, str(endpoint))) from error
+        # Ragged ends are reported, not swallowed: an end without close_notify may be anybody's cut.
+        sock = tls = context.wrap_socket(
+            sock,
+            server_hostname=server_name or _certified_name(endpoint),
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
+        )
+        tls.do_handshake()
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, OSError | ValueError):
+            raise FailureError(translate.handshaking(error, str(endpoint))) from error
+        raise
+    return tls
 
 
 _on_own_link = lru_cache(maxsize=1024)(on_own_link)
@@ -177,20 +187,3 @@ def _unix(path: str) -> socket.socket:
 def _certified_name(endpoint: Endpoint) -> str:
     """Return the name that the certificate must be for, without the root's dot, which no certificate carries."""
     return "localhost" if endpoint.unix else endpoint.host.removesuffix(".")
-
-
-def _handshake(sock: socket.socket, context: ssl.SSLContext, server_name: str) -> ssl.SSLSocket:
-    try:
-        # Ragged ends are reported, not swallowed: an end without close_notify may be anybody's cut.
-        tls = context.wrap_socket(
-            sock, server_hostname=server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
-        )
-    except BaseException:
-        sock.close()
-        raise
-    try:
-        tls.do_handshake()
-    except BaseException:
-        tls.close()
-        raise
-    return tls

@@ -10,7 +10,7 @@ from gateway.exchange.target import Endpoint
 from gateway.upstream.asking import NO_BODY, request_head
 from gateway.upstream.chunks import Body
 from gateway.upstream.connection import Connection, Sending, WaitReadable
-from gateway.upstream.dialing import dial
+from gateway.upstream.dialing import dial, secured
 from gateway.upstream.watch import Watch
 
 
@@ -87,13 +87,9 @@ class Pool:
 
     def _connect(self, watch: Watch, connect_seconds: float | None) -> Connection:
         watch.connecting()
-        sock = dial(
-            self._endpoint,
-            self._context,
-            self._server_name,
-            connect_seconds,
-            allow_link_local=self._allow_link_local,
-        )
+        sock = dial(self._endpoint, connect_seconds, allow_link_local=self._allow_link_local)
+        if self._context is not None:
+            sock = secured(sock, self._endpoint, self._context, self._server_name)
         connection = Connection(sock, self._wait_readable)
         try:
             watch.connected()

@@ -2,15 +2,11 @@
 
 from typing import NamedTuple
 
-from gateway.exchange.attempt import Attempt
 from gateway.exchange.callers import Place
-from gateway.exchange.exchange import Exchange
-from gateway.exchange.failure import FailureError
-from gateway.exchange.message import Fields, Reply, RequestHead
+from gateway.exchange.message import Fields, Reply
 from gateway.exchange.route import TlsToUpstream, Upstream
-from gateway.upstream.checking import Unwatched
 from gateway.upstream.opening import Opener
-from gateway.upstream.token import FixedUpload
+from gateway.upstream.own_questions import answer_to
 
 _MOST_ANSWER_OCTETS = 64 * 1024
 
@@ -35,18 +31,8 @@ def posted(opener: Opener, place: Place, fields: Fields, body: bytes) -> Answer:
     A body that came twice must do no harm: where a kept connection was closed just then, it is sent once more. The
     deadline is the caller's, and comes as an exception thrown into the wait.
     """
-    endpoint = place.endpoint
-    lines = [("Host", endpoint.authority), ("User-Agent", "slowgate"), ("Accept-Encoding", "identity"), *fields]
-    for fresh in (False, True):
-        head = RequestHead("POST", place.target, (1, 1), [], endpoint.scheme, endpoint.authority, "", 0, len(body))
-        attempt = Attempt(endpoint, place.target, lines, fresh=fresh)
-        exchange = Exchange("post", head, 0.0, upload=FixedUpload(body))
-        try:
-            return _read(opener.open(exchange, attempt, Unwatched()))
-        except FailureError:
-            if fresh or not attempt.reused or attempt.answered:
-                raise
-    raise AssertionError("the last attempt returns or raises")
+    lines = [("User-Agent", "slowgate"), ("Accept-Encoding", "identity"), *fields]
+    return _read(answer_to(opener, "post", place.endpoint, place.target, lines, body=body, fresh=False))
 
 
 def _read(reply: Reply) -> Answer:

@@ -7,17 +7,14 @@ proxies and passwords from the environment along.
 import base64
 import json
 import re
-from collections.abc import Callable
 from urllib.parse import quote_plus, urlencode
 
-from gateway.exchange.attempt import Attempt
 from gateway.exchange.credential import TokenSource
-from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CREDENTIALS_UNAVAILABLE, Failure, FailureError
-from gateway.exchange.message import Fields, Reply, RequestHead
+from gateway.exchange.message import Fields, Reply
 from gateway.exchange.route import TlsToUpstream, Upstream
-from gateway.upstream.checking import Unwatched
 from gateway.upstream.opening import Opener
+from gateway.upstream.own_questions import answer_to
 
 _MAX_OCTETS = 64 * 1024
 _MAX_TOKEN = 16 * 1024
@@ -34,36 +31,6 @@ _CODES = frozenset(
 """The only words of an answer that are told (RFC 6749 section 5.2): any other may hold what was sent."""
 
 
-class FixedUpload:
-    """A body that is there as a whole: an ``Upload`` (see ``exchange.message``)."""
-
-    replayable = True
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length: int | None = len(body)
-
-    def start(self, write: Callable[[bytes], None], finish: Callable[[], None]) -> None:
-        """Send all of it at once."""
-        write(self._body)
-        finish()
-
-    def stop(self) -> None:
-        """Do nothing: nothing runs."""
-
-    @property
-    def kept_bytes(self) -> int:
-        """None of it was received from anybody."""
-        return 0
-
-    def collect(self, most: int) -> bytes | None:
-        """Return all of it."""
-        return self._body if len(self._body) <= most else None
-
-    def settle(self) -> None:
-        """Do nothing: it is small."""
-
-
 def token_opener(source: TokenSource) -> Opener:
     """Return what opens requests for tokens. Raises ValueError where the authorities of ``source`` cannot be used."""
     tls = TlsToUpstream(ca=source.ca, ca_digest=source.ca_digest)
@@ -76,11 +43,7 @@ def fetch_token(opener: Opener, source: TokenSource) -> tuple[str, float]:
     Raises ``FailureError``, whose detail repeats nothing that was sent or received but registered error codes.
     """
     fields, body = _form(source)
-    upload = FixedUpload(body)
-    endpoint = source.endpoint
-    head = RequestHead("POST", source.target, (1, 1), [], endpoint.scheme, endpoint.authority, "", 0, len(body))
-    attempt = Attempt(endpoint, source.target, fields, fresh=True)
-    reply = opener.open(Exchange("token", head, 0.0, upload=upload), attempt, Unwatched())
+    reply = answer_to(opener, "token", source.endpoint, source.target, fields, body=body)
     try:
         octets = _read(reply)
     finally:
@@ -94,7 +57,7 @@ def _form(source: TokenSource) -> tuple[Fields, bytes]:
         form["scope"] = source.scope
     if source.audience is not None:
         form["audience"] = source.audience
-    fields: Fields = [("Host", source.endpoint.authority)]
+    fields: Fields = []
     if source.in_body:
         form |= {"client_id": source.client_id, "client_secret": source.client_secret}
     else:

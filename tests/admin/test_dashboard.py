@@ -25,6 +25,7 @@ from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CONNECT_REFUSED, Failure
 from gateway.exchange.identity import Identity
 from gateway.exchange.outcome import Outcome
+from gateway.observe.record import record_of
 
 HOSTILE = "</td><script>alert(1)</script>\"' onload=x {{ 7*7 }}"
 OWN = {"Origin": "http://localhost"}
@@ -53,6 +54,7 @@ def a_dashboard(
     )
     for each in failed:
         worker.finish(each)
+        worker.failures.put(record_of(each, 5e9))
     overview = Overview(worker, streams, colleagues, breathe)
     app = flask.Flask("gateway.admin", static_folder=None, template_folder=None)
 

@@ -16,6 +16,7 @@ from gateway.admin.status import Status
 from gateway.exchange.exchange import Exchange
 from gateway.exchange.failure import CONNECT_REFUSED, Failure
 from gateway.exchange.outcome import Outcome
+from gateway.observe.record import record_of
 
 
 def a_worker(*running: Exchange) -> Worker:
@@ -30,6 +31,7 @@ def a_worker(*running: Exchange) -> Worker:
         99.9,
     )
     worker.finish(ended)
+    worker.failures.put(record_of(ended, 5e9))
     worker.tick(0)
     return worker
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.stream_table import COLUMNS, octets, ordered, seconds, summary, table
+from gateway.cli.stream_table import COLUMNS, ordered, summary, table
 
 TITLES = [column.title for column in COLUMNS]
 
@@ -78,30 +78,6 @@ def test_what_is_not_known_is_a_dash() -> None:
     (_, row) = table([a_row(**dict.fromkeys((*unknown, "rate_bytes_per_second")))], None)
 
     assert row.split().count("-") == 7
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "-"), (0, "0.0s"), (0.44, "0.4s"), (9.94, "9.9s"), (9.96, "9s"), (59.9, "59s"), (60, "1m00s"),
-        (754.2, "12m34s"), (3600, "1h00m"), (86399, "23h59m"), (86400, "1d00h"), (90000, "1d01h"),
-    ],
-)  # fmt: skip
-def test_times_are_short(value: float | None, text: str) -> None:
-    """At most two units."""
-    assert seconds(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "-"), (0, "0B"), (999, "999B"), (1000, "1.0K"), (2048, "2.0K"), (10240, "10K"), (1_500_000, "1.4M"),
-        (3 * 2**30, "3.0G"), (5000 * 2**40, "5000T"),
-    ],
-)  # fmt: skip
-def test_sizes_are_short(value: float | None, text: str) -> None:
-    """Units of 1024."""
-    assert octets(value) == text
 
 
 @pytest.mark.parametrize(("by", "order"), [("age", "bca"), ("rate", "acb"), ("bytes", "cab"), ("silence", "bac")])

@@ -4,7 +4,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from gateway.relay.flights import Flights, within
+from gateway.relay.flights import Flights
 
 
 def test_many_who_wait_have_it_done_once() -> None:
@@ -61,10 +61,3 @@ def test_defect_of_the_work_is_logged_and_nobody_waits_for_ever(caplog: pytest.L
     flights.wait("a")
     assert len(flights) == 0
     assert "met a defect" in caplog.text
-
-
-def test_answer_comes_within_its_time_or_not_at_all() -> None:
-    """The deadline is no error of the operating system's, which others would take for theirs."""
-    assert within(5.0, lambda: b"x") == b"x"
-    with pytest.raises(ValueError, match=r"within 0\.01 s"):
-        within(0.01, lambda: gevent.sleep(5) or b"")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self
 
 from support import processes
-from support.conditions import wait_until
 
 _PROJECT = Path(__file__).parents[2]
 _PREFIX = "demo upstream listening on http://"
@@ -28,11 +27,7 @@ class DemoUpstream:
                 stderr=errors,
                 cwd=_PROJECT,
             )
-        try:
-            wait_until(self._announced, 15, "the demo upstream to listen")
-        except AssertionError as error:
-            processes.end(self._process)
-            raise AssertionError(f"{error}\n{self.errors()}") from None
+        processes.await_start(self._process, self._announced, 15, self._errors)
         host, _, port = self._announced().removeprefix(_PREFIX).partition(":")
         self.address = (host, int(port))
         return self
@@ -59,7 +54,5 @@ class DemoUpstream:
         return processes.rss_kib(self.pid)
 
     def _announced(self) -> str:
-        if self._process.poll() is not None:
-            raise AssertionError(f"the demo upstream ended with {self._process.returncode}")
         text = self._output.read_text()
         return text.strip() if text.startswith(_PREFIX) and text.endswith("\n") else ""

@@ -56,7 +56,12 @@ class Gateway:
     """A gateway that serves ``toml``: upstreams and routes; ``[server]``, ``[admin]`` and ``[log]`` are added here.
 
     ``server``, ``admin`` and ``log`` are further keys of these tables, ``environment`` further variables, ``tls``
+<<<<<<< HEAD
     makes the data port speak TLS. Use it as a context manager; entering waits until it is ready, with all its workers.
+=======
+    makes the data port speak TLS, ``module`` is run in the place of ``gateway``. Use it as a context manager; entering
+    waits until it is ready.
+>>>>>>> tidy
     """
 
     def __init__(
@@ -69,10 +74,12 @@ class Gateway:
         log: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
         tls: TlsFiles | None = None,
+        module: str = "gateway",
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.tls = tls
+        self._module = module
         self.address = ("127.0.0.1", free_port())
         self.admin_address = ("127.0.0.1", free_port())
         self.file = directory / "gateway.toml"
@@ -100,7 +107,7 @@ class Gateway:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(_OWN_PREFIXES)}
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve", "-c", str(self.file)],
+                [sys.executable, "-m", self._module, "serve", "-c", str(self.file)],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 from support import processes
-from support.conditions import wait_until
 from support.ports import free_port
 from support.rude_client import RudeClient
 
@@ -28,11 +27,7 @@ class Httpbin:
                 stdout=output,
                 stderr=output,
             )
-        try:
-            wait_until(self._answers, 15, "httpbin to answer")
-        except AssertionError as error:
-            processes.end(self._process)
-            raise AssertionError(f"{error}\n{self._output.read_text(errors='replace')}") from None
+        processes.await_start(self._process, self._answers, 15, self._output)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -49,8 +44,6 @@ class Httpbin:
         return f"http://{self.authority}"
 
     def _answers(self) -> bool:
-        if self._process.poll() is not None:
-            raise AssertionError(f"httpbin ended with {self._process.returncode}")
         try:
             with RudeClient(self.address) as client:
                 return client.get("/status/200").read_response().status == 200

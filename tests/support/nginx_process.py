@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self
 
 from support import processes
-from support.conditions import wait_until
 from support.ports import free_port
 
 _SCRATCH = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -42,6 +41,7 @@ class Nginx:
         """Where the servers listen, in the order of ``targets``."""
         self._command = [program, "-e", "error.log", "-p", f"{directory}/", "-c", "nginx.conf"]
         self._directory = directory
+        self._outputs = [directory / "output", directory / "error.log"]
         scratch = "".join(f"    {name}_temp_path {name};\n" for name in _SCRATCH)
         servers = "".join(
             _SERVER.format(port=port, target=f"{host}:{target_port}", manner=manner)
@@ -58,11 +58,7 @@ class Nginx:
     def __enter__(self) -> Self:
         with (self._directory / "output").open("wb") as output:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        try:
-            wait_until(self._listens, 10, "nginx to listen")
-        except AssertionError as error:
-            processes.end(self._process)
-            raise AssertionError(f"{error}\n{self.errors()}") from None
+        processes.await_start(self._process, self._listens, 10, *self._outputs)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -85,12 +81,9 @@ class Nginx:
 
     def errors(self) -> str:
         """Return what it wrote to its error log and its output."""
-        paths = [self._directory / "output", self._directory / "error.log"]
-        return "".join(path.read_text(errors="replace") for path in paths if path.exists())
+        return "".join(path.read_text(errors="replace") for path in self._outputs if path.exists())
 
     def _listens(self) -> bool:
-        if self._process.poll() is not None:
-            raise AssertionError(f"nginx ended with {self._process.returncode}")
         try:
             for address in self.addresses:
                 socket.create_connection(address, 1).close()

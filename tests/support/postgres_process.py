@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Self
 
 from support import processes
-from support.conditions import wait_until
 from support.ports import free_port
 
 _QUICK = ("fsync=off", "full_page_writes=off", "max_wal_size=4GB", "shared_buffers=32MB")
@@ -81,10 +80,7 @@ class Postgres:
                 user=self._user,
                 cwd=self._directory,
             )
-        try:
-            wait_until(self._answers, 20, "PostgreSQL to answer")
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{output.read_text(errors='replace')}") from None
+        processes.await_start(self._process, self._answers, 20, output)
 
     def kill(self) -> None:
         """End it at once, with every connection; what was committed is there again after `start`."""
@@ -104,7 +100,6 @@ class Postgres:
         return self._run(str(self._programs / "psql"), "-XAt", "-v", "ON_ERROR_STOP=1", self.url, "-c", statement)
 
     def _answers(self) -> bool:
-        assert self._process is not None and self._process.poll() is None, "PostgreSQL ended"
         try:
             return self.sql("SELECT 1") == "1"
         except subprocess.CalledProcessError:

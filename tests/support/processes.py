@@ -1,9 +1,15 @@
-"""What the kernel says about a process: its children, its memory, its descriptors, its connections (Linux, /proc)."""
+"""Processes that tests start and end, and what the kernel says about one (Linux, /proc).
+
+Its children, its memory, its descriptors, its connections.
+"""
 
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+
+from support.conditions import wait_until
 
 _ESTABLISHED, _CLOSE_WAIT = "01", "08"
 
@@ -73,6 +79,23 @@ def _count(pid: int, remote_port: int | None, local_port: int | None, states: se
                 and (local_port is None or int(local.rpartition(":")[2], 16) == local_port)
             )
     return count
+
+
+def await_start(process: subprocess.Popen[bytes], ready: Callable[[], object], seconds: float, *outputs: Path) -> None:
+    """Wait until ``process`` is ready. Where it is not within ``seconds``, or ends, it is ended, and an AssertionError
+    tells what it wrote to ``outputs``."""
+
+    def up() -> object:
+        if process.poll() is not None:
+            raise AssertionError(f"it ended with {process.returncode}")
+        return ready()
+
+    try:
+        wait_until(up, seconds, f"{process.args!r} to be ready")
+    except AssertionError as error:
+        end(process)
+        told = "".join(path.read_text(errors="replace") for path in outputs if path.exists())
+        raise AssertionError(f"{error}\n{told}") from None
 
 
 def end(process: subprocess.Popen[bytes], sig: int = signal.SIGTERM, timeout: float = 10.0) -> int:

@@ -11,7 +11,6 @@ from typing import Self
 import pytest
 
 from support import processes
-from support.conditions import wait_until
 from support.ports import free_port
 
 
@@ -42,9 +41,10 @@ class RedisProcess:
 
     def start(self) -> None:
         """Start it, empty; also again after `kill`."""
-        with (self._directory / "output").open("ab") as output:
+        path = self._directory / "output"
+        with path.open("ab") as output:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        wait_until(self._listens, 10, "redis to listen")
+        processes.await_start(self._process, self._listens, 10, path)
 
     def kill(self) -> None:
         """Let it die at once, with everything it knew."""
@@ -63,7 +63,6 @@ class RedisProcess:
             os.kill(self._process.pid, signal.SIGCONT)
 
     def _listens(self) -> bool:
-        assert self._process is not None and self._process.poll() is None, "redis-server ended"
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
         except OSError:

@@ -131,6 +131,15 @@ class Stage:
         wait_until(lambda: sum(upstream.open_connections for upstream in self.upstreams) == 0, timeout, ended)
         wait_until(lambda: self.gateway.open_client_connections() == 0, timeout, "the end of every client connection")
 
+    @contextlib.contextmanager
+    def left_as_found(self) -> Iterator[Self]:
+        """Wait until it is quiet before and after: nothing that is opened in between may be left, on either side."""
+        self.wait_until_quiet(5)
+        descriptors = self.gateway.open_fds()
+        yield self
+        self.wait_until_quiet(5)
+        wait_until(lambda: self.gateway.open_fds() <= descriptors, 10, "every descriptor to be given back")
+
     def _play(self, connection: ScriptedConnection) -> None:
         while True:
             request = connection.read_head()

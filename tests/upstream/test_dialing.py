@@ -18,7 +18,7 @@ from gateway.exchange.failure import FailureError
 from gateway.exchange.route import TlsToUpstream
 from gateway.exchange.target import Endpoint, parse_endpoint
 from gateway.upstream import dialing
-from gateway.upstream.dialing import dial, literal, tls_context
+from gateway.upstream.dialing import dial, literal, secured, tls_context
 
 StartUpstream = Callable[..., ScriptedUpstream]
 
@@ -27,10 +27,18 @@ class Struck(BaseException):
     """What an interrupter throws."""
 
 
+def dial_securely(endpoint: Endpoint, context: ssl.SSLContext, server_name: str | None) -> ssl.SSLSocket:
+    """As a pool does."""
+    return secured(dial(endpoint), endpoint, context, server_name)
+
+
 def failure(endpoint: Endpoint, tls: TlsToUpstream | None = None) -> str:
     """Return the code of the failure to dial."""
     with pytest.raises(FailureError) as caught:
-        dial(endpoint, tls_context(tls) if tls else None, tls.server_name if tls else None)
+        if tls is None:
+            dial(endpoint)
+        else:
+            dial_securely(endpoint, tls_context(tls), tls.server_name)
     assert str(endpoint) in caught.value.failure.detail
     return caught.value.failure.kind.code
 
@@ -39,7 +47,7 @@ def test_connection_sends_small_pieces_at_once(scripted_upstream: StartUpstream)
     """Nagle's algorithm would hold back the second piece of an upload."""
     upstream = scripted_upstream([hang])
 
-    with dial(parse_endpoint(upstream.url), None, None) as sock:
+    with dial(parse_endpoint(upstream.url)) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
         assert sock.gettimeout() is None
 
@@ -54,7 +62,7 @@ def test_addresses_are_tried_in_turn(scripted_upstream: StartUpstream, monkeypat
     addresses = [(-1, 1, 6, "", refusing), (*stream, refusing), (*stream, upstream.address)]
     monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: addresses)
 
-    with dial(Endpoint("http", "up.example", 80), None, None) as sock:
+    with dial(Endpoint("http", "up.example", 80)) as sock:
         assert sock.getpeername() == upstream.address
 
 
@@ -69,7 +77,7 @@ def test_dead_address_costs_a_moment_only(
         addresses = [(*stream, ("127.0.0.1", port))] * dead + [(*stream, upstream.address)]
         monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: addresses)
         begun = time.monotonic()
-        with dial(Endpoint("http", "up.example", 80), None, None, connect_seconds=5.0) as sock:
+        with dial(Endpoint("http", "up.example", 80), connect_seconds=5.0) as sock:
             took = time.monotonic() - begun
             assert sock.getpeername() == upstream.address
             assert sock.gettimeout() is None
@@ -106,7 +114,7 @@ def test_unix_socket_is_dialled_by_its_path(scripted_upstream: StartUpstream, tm
     """Also its absence is told like any other."""
     upstream = scripted_upstream([hang], unix=tmp_path / "up.sock")
 
-    with dial(parse_endpoint(upstream.url), None, None) as sock:
+    with dial(parse_endpoint(upstream.url)) as sock:
         assert sock.family == socket.AF_UNIX
     assert failure(parse_endpoint(f"unix:{tmp_path}/none.sock")) == "connect_failed"
 
@@ -148,7 +156,7 @@ def test_certificate_is_verified_against_the_host(
     upstream = scripted_upstream([hang], tls=tls_files.server_context())
     context = tls_context(TlsToUpstream(ca=str(tls_files.ca)))
 
-    with dial(Endpoint("https", host, upstream.port), context, None) as sock:
+    with dial_securely(Endpoint("https", host, upstream.port), context, None) as sock:
         assert isinstance(sock, ssl.SSLSocket)
         assert sock.getpeercert()
 
@@ -158,7 +166,7 @@ def test_certificate_may_be_for_a_name_of_its_own(scripted_upstream: StartUpstre
     upstream = scripted_upstream([hang], tls=tls_files.server_context())
     endpoint = Endpoint("https", "127.0.0.1", upstream.port)
 
-    dial(endpoint, tls_context(TlsToUpstream(ca=str(tls_files.ca))), "localhost").close()
+    dial_securely(endpoint, tls_context(TlsToUpstream(ca=str(tls_files.ca))), "localhost").close()
     assert failure(endpoint, TlsToUpstream(ca=str(tls_files.ca), server_name="other.example")) == "tls_untrusted"
 
 
@@ -169,7 +177,7 @@ def test_unknown_authority_is_not_trusted_unless_told_to(scripted_upstream: Star
 
     assert failure(endpoint, TlsToUpstream(ca=str(tls_files.other_ca))) == "tls_untrusted"
     assert failure(endpoint, TlsToUpstream()) == "tls_untrusted"
-    dial(endpoint, tls_context(TlsToUpstream(verify=False)), None).close()
+    dial_securely(endpoint, tls_context(TlsToUpstream(verify=False)), None).close()
 
 
 def test_peer_without_tls_is_a_failure_of_tls(scripted_upstream: StartUpstream) -> None:
@@ -187,7 +195,7 @@ def test_http_1_1_is_what_is_negotiated(scripted_upstream: StartUpstream, tls_fi
     upstream = scripted_upstream([hang], tls=server)
     context = tls_context(TlsToUpstream(ca=str(tls_files.ca)))
 
-    with dial(parse_endpoint(upstream.url), context, None) as sock:
+    with dial_securely(parse_endpoint(upstream.url), context, None) as sock:
         assert isinstance(sock, ssl.SSLSocket)
         assert sock.selected_alpn_protocol() == "http/1.1"
 
@@ -243,7 +251,7 @@ def test_exception_thrown_while_dialling_passes_and_leaves_no_socket(
     monkeypatch.setattr(owner, method, strike)
 
     with pytest.raises(Struck):
-        dial(endpoint, context, None)
+        dial_securely(endpoint, context, None)
 
     assert made
     assert all(sock.fileno() == -1 for sock in made)
@@ -299,7 +307,7 @@ def test_name_that_also_resolves_to_the_own_link_is_reached_elsewhere(
     answers = iter([[_METADATA, (*_STREAM, upstream.address)]])
     monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_: next(answers))
 
-    with dial(Endpoint("http", "up.example", 80), None, None) as sock:
+    with dial(Endpoint("http", "up.example", 80)) as sock:
         assert sock.getpeername() == upstream.address
     assert tried == [upstream.address]
 
@@ -314,7 +322,7 @@ def test_own_link_is_connected_to_where_that_is_allowed(monkeypatch: pytest.Monk
     monkeypatch.setattr(dialing.socket, "socket", no_socket)
 
     with pytest.raises(FailureError) as caught:
-        dial(Endpoint("http", "up.example", 80), None, None, allow_link_local=True)
+        dial(Endpoint("http", "up.example", 80), allow_link_local=True)
     assert caught.value.failure.kind.code == "connect_failed"
 
 
@@ -340,7 +348,7 @@ def test_certificate_is_shown_to_an_endpoint_that_asks(
     upstream = scripted_upstream([b"hello", hang], tls=asks_for_certificate(tls_files))
     tls = TlsToUpstream(ca=str(tls_files.ca), certificate=certificate, key=shown)
 
-    with dial(parse_endpoint(upstream.url), tls_context(tls), None) as sock:
+    with dial_securely(parse_endpoint(upstream.url), tls_context(tls), None) as sock:
         assert sock.recv(5) == b"hello"
     assert "PRIVATE" not in repr(tls)
 
@@ -362,5 +370,5 @@ def test_endpoint_that_speaks_only_older_versions_is_refused(
     upstream = scripted_upstream([hang], tls=server)
     endpoint = parse_endpoint(upstream.url)
 
-    dial(endpoint, tls_context(TlsToUpstream(ca=str(tls_files.ca))), None).close()
+    dial_securely(endpoint, tls_context(TlsToUpstream(ca=str(tls_files.ca))), None).close()
     assert failure(endpoint, TlsToUpstream(ca=str(tls_files.ca), min_version="1.3")) == "tls_failed"

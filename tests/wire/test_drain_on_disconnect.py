@@ -56,16 +56,8 @@ def cue() -> Cue:
 
 @pytest.fixture
 def stage(open_stage: OpenStage) -> Iterator[Stage]:
-    """The pair; when the test is over nothing it opened may be left, on either side."""
-    yield from quiet(open_stage(routes=ROUTES))
-
-
-def quiet(stage: Stage) -> Iterator[Stage]:
-    stage.wait_until_quiet(5)
-    descriptors = stage.gateway.open_fds()
-    yield stage
-    stage.wait_until_quiet(5)
-    wait_until(lambda: stage.gateway.open_fds() <= descriptors, 10, "every descriptor to be given back")
+    with open_stage(routes=ROUTES).left_as_found() as stage:
+        yield stage
 
 
 def waits_for_its_client(stage: Stage) -> None:
@@ -95,7 +87,7 @@ def got_a_tick(client: RudeClient, scene: Scene) -> None:
 @pytest.mark.parametrize("manner", MANNERS)
 def test_client_that_leaves_a_silent_stream(open_stage: OpenStage, cue: Cue, listener: str, manner: str) -> None:
     """What comes later is read to its end; what went down and what did not are told apart."""
-    for stage in quiet(open_stage(routes=ROUTES, listener=listener)):
+    with open_stage(routes=ROUTES, listener=listener).left_as_found() as stage:
         script: Script = [CHUNKED, chunk(TICK), cue, chunk(TICK), chunk(TICK), 0.1, chunk(TICK), chunk(b"")]
         with stage.scene(script, "drain") as scene, stage.client() as client:
             got_a_tick(client, scene)

@@ -36,11 +36,8 @@ from support.together import (
 
 @pytest.fixture
 def stage(open_stage: OpenStage) -> Iterator[Stage]:
-    """The pair; when the test is over nothing it opened may be left, on either side."""
-    stage = open_stage(routes=ROUTES, endpoints=2)
-    stage.wait_until_quiet(5)
-    yield stage
-    stage.wait_until_quiet(5)
+    with open_stage(routes=ROUTES, endpoints=2).left_as_found() as stage:
+        yield stage
 
 
 WHOLE = Expected(re.escape((ONE + TWO + DONE).decode()), line={"outcome": "complete", "failure": None})
