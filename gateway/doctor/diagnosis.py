@@ -113,8 +113,8 @@ def _spread(answer: Answer) -> float:
 def _differences(name: str, through: Answer, direct: Answer) -> list[Finding]:
     if through.status != direct.status:
         # Two answers that are not the same thing: their pace says nothing.
-        told = f" (Proxy-Status: {through.value('proxy-status')[:200]})" if through.value("proxy-status") else ""
-        said = f"Status {through.status} through the gateway{told}, {direct.status} straight from {name}."
+        why = f" (Proxy-Status: {through.value('proxy-status')[:200]})" if through.value("proxy-status") else ""
+        said = f"Status {through.status} through the gateway{why}, {direct.status} straight from {name}."
         return [bad("difference", said, "`gateway explain` says what the gateway makes of the request.")]
     found = []
     if through.value("content-encoding") != direct.value("content-encoding"):
