@@ -14,7 +14,11 @@ class Status:
         self.rejected: str | None = None
         """Why the newest of them is not the one that counts; None if it is."""
 
-    def offered(self, rejected: str | None) -> None:
+        self.needs_restart: tuple[str, ...] = ()
+        """The settings of the file that only a restart can change."""
+
+    def offered(self, rejected: str | None, needs_restart: tuple[str, ...] = ()) -> None:
         """Note that a new configuration was adopted, or why it was not."""
         self.configurations += 1
         self.rejected = rejected
+        self.needs_restart = needs_restart

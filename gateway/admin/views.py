@@ -88,7 +88,8 @@ def _add_control(app: flask.Flask, status: Status, read_again: Callable[[], bool
 
 
 def _configuration(status: Status) -> dict[str, object]:
-    return {"offered": status.configurations, "rejected": status.rejected}
+    told: dict[str, object] = {"offered": status.configurations, "rejected": status.rejected}
+    return {**told, "needs_restart": list(status.needs_restart)} if status.needs_restart else told
 
 
 def _answer(content: dict[str, object], status: int = 200) -> flask.Response:

@@ -63,6 +63,10 @@ class AdminListener:
                 if error.code in (401, 403, 421):
                     raise click.ClickException(self._not_allowed()) from None
                 return error.code, json.load(error)  # draining: not ready, but it says how it stands
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, OSError):
+                raise error.reason from None  # What the system said, without urllib's brackets around it.
+            raise
 
     def _not_allowed(self) -> str:
         return (

@@ -87,7 +87,11 @@ def _demo_upstream() -> Iterator[None]:
     assert process.stdout is not None
     # It says one line when it listens. Before that a line of the banner would be answered with 502.
     if not process.stdout.readline():
-        sys.stderr.write(f"gateway: the demo upstream cannot serve on {_DEMO_ADDRESS}; is the address taken?\n")
+        sys.stderr.write(
+            f"gateway: the demo upstream cannot serve on {_DEMO_ADDRESS}; is the address taken? On others:\n"
+            "  python -m gateway.demo --listen 127.0.0.1:9001\n"
+            "  gateway proxy --to http://127.0.0.1:9001 --listen 127.0.0.1:8090 --admin off\n"
+        )
         sys.exit(_UNAVAILABLE)
     try:
         yield

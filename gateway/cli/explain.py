@@ -115,7 +115,7 @@ class Explanation:
         yield f"route     {self.route.name:<44}  # {where}"
         yield f"upstream  {self.route.upstream.name:<44}  # {upstream}"
         for phase in _PHASES:
-            told = [*self._policies(phase), *self._timeouts(phase)]
+            told = [*self._policies(phase), *self._stream(phase), *self._timeouts(phase)]
             if phase == "select":
                 told = [*self._choice()]
             if phase == "prepare":
@@ -130,6 +130,10 @@ class Explanation:
             yield "without effect here"
             for module in idle:
                 yield from self._policy(module)
+        if idle and not self._looks_into_streams():
+            yield "  stream"
+            yield _shown("stream.format", self._value("stream.format"))
+            yield _shown("stream.on_disconnect", self._value("stream.on_disconnect"))
 
     def _policies(self, phase: str) -> Iterator[str]:
         for module, hooks in self.hooks:
@@ -141,6 +145,18 @@ class Explanation:
         yield f"  {module.rpartition('.')[2]}{answer}"
         for setting in getattr(importlib.import_module(module), "ACTS_ON"):  # noqa: B009 - modules have no types
             yield _shown(setting, self._value(setting))
+
+    def _looks_into_streams(self) -> bool:
+        return self.route.stream.format is not None or self.route.stream.on_disconnect != "cancel"
+
+    def _stream(self, phase: str) -> Iterator[str]:
+        from gateway.policy.stream import HOLDS_IN
+
+        held = [key for key, where in HOLDS_IN.items() if where == phase] if self._looks_into_streams() else []
+        if held:
+            yield "  stream"
+        for key in held:
+            yield _shown(f"stream.{key}", self._value(f"stream.{key}"))
 
     def _timeouts(self, phase: str) -> Iterator[str]:
         from gateway.policy.timeouts import HOLDS_IN

@@ -37,6 +37,8 @@ def reload(path: Path) -> None:
         sys.stderr.write(f"gateway: refused, the configuration before stays: {', '.join(sorted(rejected))}\n")
         sys.exit(1)
     click.echo(f"{path} is adopted")
+    for name in sorted({name for state in after.values() for name in state.get("needs_restart", ())}):
+        sys.stderr.write(f"gateway: {name} has changed; that needs a restart\n")
 
 
 def _states(listener: AdminListener, workers: int) -> dict[int, Any]:

@@ -17,10 +17,13 @@ from gateway.policy.routing import RouteTable
 @click.command()
 @config_option
 @header_option
-@click.argument("method", required=False)
-@click.argument("target", required=False, metavar="PATH")
+@click.argument("method", required=False, metavar="[METHOD")
+@click.argument("target", required=False, metavar="PATH]")
 def routes(path: Path, headers: tuple[str, ...], method: str | None, target: str | None) -> None:
-    """List the routes; with METHOD and PATH, say which one serves that request and why the others do not."""
+    """List the routes; with METHOD and PATH, say which one serves that request and why the others do not.
+
+    Each line has the route's name, its methods, its hosts, its path and its upstream; * stands for all.
+    """
     if method is not None and target is None:
         raise click.UsageError("give METHOD and PATH, or neither")
     found = read_checked(path)

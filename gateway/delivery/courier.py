@@ -119,11 +119,13 @@ class Courier(ABC, Generic[T]):
                 self._wake.clear()
             elif self._pause:
                 gevent.sleep(self.first_pause_seconds)
+            brought = self.delivered + self.refused
             try:
                 self._bring_what_waits()
                 if not self._closing:
                     self._look_after()
-                self._recovered()
+                if not self._closing or self.delivered + self.refused > brought:
+                    self._recovered()  # At the end, where nothing waits, nobody asked whether the other side is back.
             except Away as away:
                 self._failed(str(away), away.seconds)
             except Exception as error:

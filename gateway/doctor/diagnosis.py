@@ -111,10 +111,12 @@ def _spread(answer: Answer) -> float:
 
 
 def _differences(name: str, through: Answer, direct: Answer) -> list[Finding]:
-    found = []
     if through.status != direct.status:
-        said = f"Status {through.status} through the gateway, {direct.status} straight from {name}."
-        found.append(bad("difference", said, "`gateway explain` says what the gateway makes of the request."))
+        # Two answers that are not the same thing: their pace says nothing.
+        why = f" (Proxy-Status: {through.value('proxy-status')[:200]})" if through.value("proxy-status") else ""
+        said = f"Status {through.status} through the gateway{why}, {direct.status} straight from {name}."
+        return [bad("difference", said, "`gateway explain` says what the gateway makes of the request.")]
+    found = []
     if through.value("content-encoding") != direct.value("content-encoding"):
         told = [each.value("content-encoding") or "not compressed" for each in (through, direct)]
         said = f"Through the gateway: {told[0]}; straight from {name}: {told[1]}."

@@ -196,6 +196,8 @@ def as_text(record: Line) -> str:
         parts.append(f"-> {_shown(record['upstream'])}@{endpoint}")
     if isinstance(record["attempts"], int) and record["attempts"] > 1:
         parts.append(f"{record['attempts']} attempts (after {record['retried']})")
+    if record["not_retried"] is not None:
+        parts.append(f"not retried ({record['not_retried']})")
     if "converted" in record:
         parts.append(f"as {_shown(record['converted'])}")
     if "hedged" in record:

@@ -167,7 +167,9 @@ def refusal(ask: Ask, answer: Answer) -> Failure:
             found.append((standing.wait_seconds, RATE_LIMITED, f"the rate is {rate.called}"))
     for (budget, _), standing in zip(ask.budgets, answer.budgets, strict=True):
         if standing.wait_seconds:
-            found.append((standing.wait_seconds, BUDGET_EXHAUSTED, f"the budget of {budget.of} is {budget.called}"))
+            found.append(
+                (standing.wait_seconds, BUDGET_EXHAUSTED, f"the budget of {budget.of} is used up: {budget.called}")
+            )
     if ask.streams is not None and answer.running >= ask.streams[0]:
         found.append((_NO_STREAM_RETRY_SECONDS, TOO_MANY_STREAMS, f"{answer.running} are under way"))
     seconds, kind, detail = max(found, key=lambda each: each[0])

@@ -6,6 +6,7 @@ What did not reach the upstream at all may always be sent again (RFC 9110 sectio
 
 import email.utils
 import random
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Annotated, Any
@@ -76,6 +77,8 @@ def _condition(value: Any) -> str | int:
         return value
     if isinstance(value, str) and value in _NAMES:
         return value
+    if isinstance(value, str) and re.fullmatch("[45][0-9][0-9]", value):
+        raise Unacceptable(_EXPECTED, message=f"a status stands without quotes: {value}")
     raise Unacceptable(_EXPECTED, suggestion=closest(value, _NAMES) if isinstance(value, str) else None)
 
 

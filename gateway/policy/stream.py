@@ -12,6 +12,21 @@ from gateway.exchange.route import Stream
 
 _MAX_TERMINAL_CHARACTERS = 256
 
+HOLDS_IN = {
+    "peek": "open",
+    "peek_bytes": "open",
+    "format": "relay",
+    "complete": "relay",
+    "terminal": "relay",
+    "after_terminal": "relay",
+    "stall": "relay",
+    "keepalive": "throughout",
+    "grace": "throughout",
+    "on_disconnect": "throughout",
+    "drain": "throughout",
+}
+"""The phase in which each setting acts; that of `on_error` is told by its policy."""
+
 
 def _terminal(text: str) -> str:
     expected = '"event:NAME" or "data:TEXT"'

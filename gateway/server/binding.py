@@ -20,10 +20,22 @@ def addresses(settings: "Settings") -> list[str]:
     return [*settings.server.listen, *admin]
 
 
+def urls(settings: "Settings") -> list[str]:
+    """Return all listening addresses as URLs, in the same order; those of unix sockets as they are."""
+    data, admin = settings.server, settings.admin
+    secured = [data.tls is not None] * len(data.listen) + [admin.tls is not None]
+    return [
+        address if address.startswith("unix:") else f"{'https' if tls else 'http'}://{address}"
+        for address, tls in zip(addresses(settings), secured, strict=False)
+    ]
+
+
 def try_to_bind(address: str) -> None:
     """Bind and let go; raise ``CannotBind``. gunicorn would retry for five seconds and leave with its own status."""
     if address.startswith("unix:"):
         folder = Path(address.removeprefix("unix:")).parent
+        if not folder.is_dir():
+            raise CannotBind(f"cannot bind {address}: there is no directory {folder}")
         if not os.access(folder, os.W_OK):
             raise CannotBind(f"cannot bind {address}: no permission to write in {folder}")
         return

@@ -17,6 +17,8 @@ class Configuration:
     plan: GatewayPlan
     sources: bytes | None = None
     """Where every value is written, packed (`gateway.settings.whole`); None where nobody could ask for it."""
+    needs_restart: tuple[str, ...] = ()
+    """The settings of this one that do not hold yet, for only a restart can change them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,8 @@ class Listener:
             with gevent.Timeout(self.head_seconds, TimeoutError):
                 return tls.wrap_socket(client, server_side=True)
         except OSError as error:
-            _log.info("TLS handshake failed: %s", type(error).__name__)
+            # OpenSSL's own word, such as HTTP_REQUEST for a client that does not speak TLS; nothing that was sent.
+            _log.info("TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
             client.close()
             return None
 

@@ -39,6 +39,11 @@ class ServerLog(Logger):
         """Keep what `configure` set up."""
         self.loglevel = logging.getLogger("gunicorn.error").level
 
+    def info(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Leave out what `Master.start` says better."""
+        if not str(msg).startswith("Listening at"):
+            super().info(msg, *args, **kwargs)
+
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Write nothing: an exchange has one line of its own."""
 

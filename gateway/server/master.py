@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGHUP
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from gateway.server.binding import addresses
+from gateway.server.binding import addresses, urls
 from gateway.server.bulletin import Bulletin
 from gateway.server.configuration import Configuration, Rejected, needs_restart
 from gateway.server.ledger import Ledger
@@ -65,6 +66,8 @@ class Application(BaseApplication):
     def __init__(self, configuration: Configuration, source: Source | None) -> None:
         self.configuration = configuration
         self.source = source
+        self.running = configuration.settings
+        """With which it was started: what needs a restart stays as it is here, whatever is adopted later."""
         self.bulletin = Bulletin()
         self.ledger = Ledger()
         settings = configuration.settings
@@ -118,7 +121,8 @@ class Application(BaseApplication):
             _log.error("the configuration is bad, the one before stays\n%s", error.report)
             self.bulletin.pin(error.rejection)
             return
-        for name in needs_restart(self.configuration.settings, new.settings):
+        new = replace(new, needs_restart=tuple(needs_restart(self.running, new.settings)))
+        for name in new.needs_restart:
             _log.warning("%s has changed; that needs a restart", name)
         self.configuration = new
         self.bulletin.pin(new)
@@ -129,6 +133,11 @@ class Master(Arbiter):
     """Keeps workers alive; on SIGHUP they get a new configuration instead of being replaced."""
 
     app: Application
+
+    def start(self) -> None:
+        """Start, and say where; gunicorn would not know, where each worker has listeners of its own, nor of TLS."""
+        super().start()
+        _log.info("Listening at: %s (%d)", ", ".join(urls(self.app.configuration.settings)), self.pid)
 
     def handle_hup(self) -> None:
         """Read the configuration again."""

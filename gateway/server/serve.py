@@ -35,4 +35,5 @@ def _allow_open_files(max_connections: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     needed = 2 * max_connections + _FILES_BESIDE_STREAMS
     if most not in (resource.RLIM_INFINITY, -1) and most < needed:
-        _log.warning("server.max_connections = %d needs %d open files; the limit is %d", max_connections, needed, most)
+        what = "server.max_connections = %d needs %d open files; the limit is %d (raise it: ulimit -Hn, LimitNOFILE=)"
+        _log.warning(what, max_connections, needed, most)

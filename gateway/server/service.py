@@ -158,6 +158,7 @@ class Service:
         if news is None:
             return
         rejected = news.summary if isinstance(news, Rejection) else None
+        needs_restart = news.needs_restart if isinstance(news, Configuration) else self._configuration.needs_restart
         if isinstance(news, Configuration):
             try:
                 self._adopt(news)
@@ -165,7 +166,7 @@ class Service:
                 rejected = str(error) or type(error).__name__
                 defect = None if isinstance(error, OSError | ValueError) else error
                 _log.error("the new configuration cannot be used, the one before stays: %s", rejected, exc_info=defect)
-        self._applications.status.offered(rejected)
+        self._applications.status.offered(rejected, needs_restart)
 
     def _adopt(self, new: Configuration) -> None:
         """Serve ``new`` from now on: what can fail is made before anything changes."""

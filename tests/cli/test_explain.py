@@ -201,3 +201,16 @@ def test_limit_that_finds_itself_is_told_where_it_learns(tmp_path: Path) -> None
 
     assert "  concurrency" in section(output, "queue")
     assert "  concurrency" in section(output, "commit")
+
+
+def test_what_a_route_does_with_its_streams_is_told_where_it_acts(tmp_path: Path) -> None:
+    """A held head, pings and the format are what people ask about; a route that looks at none says so."""
+    text = TEXT.replace('name = "team"', 'name = "team"\nstream = { format = "sse", peek = "5s", keepalive = "2s" }')
+    output = run(tmp_path, "GET", "/api/x", "-H", "X-Team: 1", text=text).stdout
+    plain = run(tmp_path, "GET", "/api/x", "-H", "X-Team: 1").stdout
+
+    assert 'stream.peek = "5s"' in section(output, "open")
+    assert 'stream.format = "sse"' in section(output, "relay")
+    assert 'stream.grace = "10s"' in section(output, "throughout")
+    assert "stream.format is not set" in section(plain, "without effect here")
+    assert "stream.peek" not in plain

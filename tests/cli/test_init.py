@@ -41,6 +41,14 @@ def test_the_commented_out_settings_of_a_starter_load_too(kind: str, monkeypatch
     assert read_text("\n".join(lines), "x")[1].routes
 
 
+@pytest.mark.parametrize(("kind", "told"), [("openai", "openai"), ("anthropic", "anthropic"), ("generic", None)])
+def test_a_starter_for_a_model_api_shows_how_to_record_its_streams(kind: str, told: str | None) -> None:
+    """Whoever takes the # away has the format that goes with the API."""
+    lines = [line.removeprefix("# ") for line in starter(kind).splitlines() if line.startswith("# stream = ")]
+
+    assert [f'format = "{told}"' in line for line in lines] == ([True] if told else [])
+
+
 def test_a_file_that_exists_is_left_alone(tmp_path: Path) -> None:
     """Neither overwritten nor touched; the status tells."""
     output = tmp_path / "gateway.toml"

@@ -116,3 +116,13 @@ def test_a_batch_that_becomes_full_meanwhile_does_not_shorten_the_pause() -> Non
     waited = time.monotonic() - began
     busy.close(0.0)
     assert waited >= 0.2
+
+
+def test_end_without_anything_to_bring_says_nothing_of_the_other_side(
+    start: Callable[..., Postman], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody asked whether it is back: an outage that lasts until the end is not told as over."""
+    postman = start([], [Away("closed")] * 1000)
+    until(lambda: postman.error is not None)
+    postman.close(1.0)
+    assert told(caplog) == ["away: closed"]

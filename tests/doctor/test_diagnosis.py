@@ -37,6 +37,8 @@ EVERY_SECOND = (1.0, 2.0, 3.0, 4.0)
         (answer(head_seconds=0.4), answer(head_seconds=0.1), set()),
         (answer(times=(4.0, 4.0)), answer(times=EVERY_SECOND), {("buffering", BAD)}),
         (answer(times=EVERY_SECOND), answer(times=EVERY_SECOND), set()),
+        # A refusal is another answer, and no stream that was held back.
+        (answer(429), answer(times=EVERY_SECOND), {("answer", NOTE), ("difference", BAD)}),
         (answer(times=(0.1,)), answer(times=(0.1, 0.2, 0.3, 0.4)), set()),
         (answer(ending=BROKEN, why="x"), answer(), {("ending", BAD), ("difference", BAD)}),
         (answer(ending=BROKEN, why="x"), answer(ending=BROKEN, why="x"), {("ending", BAD)}),
@@ -88,3 +90,10 @@ def test_stranger_is_described_and_not_blamed(status: int, severity: Severity) -
         ("far end", BAD),
     ]
     assert "gateway doctor http://x/ --listen" in found[-1].advice
+
+
+def test_refusal_of_the_gateway_is_told_with_its_reason() -> None:
+    """Why it refused stands in Proxy-Status; without it one would have to ask again by hand."""
+    through = answer(429, ("Proxy-Status", "slowgate; error=http_request_denied"))
+    found = of_comparison(Comparison(Reach("here"), through, (Direct(Reach("there"), answer()),)))
+    assert "slowgate; error=http_request_denied" in next(each.said for each in found if each.check == "difference")

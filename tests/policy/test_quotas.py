@@ -10,9 +10,9 @@ from gateway.exchange.failure import FailureError
 from gateway.exchange.identity import Identity
 from gateway.exchange.marks import Marks, Usage
 from gateway.exchange.message import Source
-from gateway.exchange.quota import Answer, Ask, Budget, Quotas, Rate, SharedStore
+from gateway.exchange.quota import Answer, Ask, Budget, Quotas, Rate, SharedStore, Standing
 from gateway.exchange.route import Forwarding, GatewayPlan, Route
-from gateway.policy.quotas import BudgetSettings, Meter, QuotaSettings, RateSettings, used, whose
+from gateway.policy.quotas import BudgetSettings, Meter, QuotaSettings, RateSettings, refusal, used, whose
 
 RATE = Rate("2/min by principal", 2, 60.0, 2, "principal")
 BUDGET = Budget("100B/day by principal", 100, 86400.0, "bytes", "principal")
@@ -135,6 +135,14 @@ def test_rate_refuses_with_the_wait() -> None:
     assert enter(meter, route, "another")[1] == ""
     clock.now += 20
     assert enter(meter, route)[1] == ""
+
+
+@pytest.mark.parametrize(("name", "told"), [(None, "3/day by principal"), ("shared", "shared")])
+def test_budget_that_is_used_up_is_told_by_what_it_counts_and_its_name(name: str | None, told: str) -> None:
+    """A budget called as what it counts is not told in a riddle."""
+    ask = Ask(budgets=((Budget(told, 3, 86400.0, "tokens", "principal", name), "p"),))
+    failure = refusal(ask, Answer(False, budgets=(Standing(0.0, 5.0, wait_seconds=5.0),)))
+    assert failure.detail == f"the budget of tokens is used up: {told}"
 
 
 def test_every_reply_of_a_limited_route_tells_where_its_caller_stands() -> None:

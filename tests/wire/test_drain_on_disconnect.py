@@ -123,7 +123,7 @@ def test_record_knows_what_the_answer_has_cost(stage: Stage, cue: Cue, on_error:
 def test_client_that_leaves_bulk_it_does_not_take(open_stage: OpenStage, listener: str, manner: str) -> None:
     """Its connection is closed under the write that waits for it: that is the client's doing, and no defect."""
     count, data, waits = 400, bytes(64 * 1024), 2
-    for stage in quiet(open_stage(routes=ROUTES, listener=listener)):
+    with open_stage(routes=ROUTES, listener=listener).left_as_found() as stage:
         script: Script = [CHUNKED, *[chunk(data)] * count, chunk(b"")]
         with stage.scene(script, "drain") as scene, stage.client(receive_buffer=32 * 1024) as client:
             client.get(scene.target)

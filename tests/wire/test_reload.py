@@ -179,4 +179,23 @@ def test_without_a_gateway_reload_says_so(tmp_path: Path, gateway: StartGateway)
     running = gateway(route_to("http://127.0.0.1:9"))
     running.stop()
 
-    assert reload(running).returncode == 69
+    told = reload(running)
+    assert told.returncode == 69
+    assert told.stderr.endswith("[Errno 111] Connection refused\n")
+
+
+def test_what_needs_a_restart_is_told_to_who_reloads_and_measured_by_what_runs(
+    gateway: StartGateway, scripted_upstream: StartUpstream
+) -> None:
+    """Again at each reload while the file says something else, and not where it was put back to what runs."""
+    upstream = scripted_upstream(response(b"ok"))
+    running = gateway(route_to(upstream.url))
+    before = running.file.read_text()
+    running.file.write_text(before.replace("[server]", "[server]\nworkers = 2", 1))
+    told = [reload(running), reload(running)]
+    running.file.write_text(before)
+    told.append(reload(running))
+
+    assert [each.returncode for each in told] == [0, 0, 0]
+    word = "gateway: server.workers has changed; that needs a restart\n"
+    assert [word in each.stderr for each in told] == [True, True, False]

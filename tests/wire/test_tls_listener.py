@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.certificates import TlsFiles
-from support.conditions import patience
+from support.conditions import patience, wait_until
 from support.rude_client import RudeClient
 from support.scripted_upstream import Script, chunk, reset
 from support.stage import OpenStage, Stage
@@ -78,6 +78,13 @@ def test_plain_http_on_the_tls_port_is_turned_away(stage: Stage) -> None:
         with stage.client() as client:
             assert client.get(scene.target).read_response().body == b"ok"
         assert len(scene.connections) == 1
+
+
+def test_reason_of_a_failed_handshake_is_told(stage: Stage) -> None:
+    """Plain HTTP on the port of TLS is the commonest, and looks like nothing else in the log."""
+    with RudeClient(stage.gateway.address) as mistaken:
+        mistaken.get("/").wait_closed(1)
+    wait_until(lambda: "TLS handshake failed: HTTP_REQUEST" in stage.gateway.stderr(), 5, "the reason")
 
 
 @pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["silent", "half-a-hello"])

@@ -79,3 +79,13 @@ def served_by(stage: Stage, target: str, worker: int) -> bool:
         status, _, _ = client.read_until_head()
         assert status == "HTTP/1.1 200 OK"
         return worker_of(stage, client) == worker
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_addresses_are_told_at_the_start(tmp_path: Path, tls_files: TlsFiles, workers: int) -> None:
+    """Also where each worker has listeners of its own; with the scheme that clients have to use."""
+    with Stage(tmp_path / "stage", tls_files, listener="tls1.3", workers=workers) as stage:
+        host, port = stage.gateway.address
+        wait_until(
+            lambda: f"Listening at: https://{host}:{port}, http://" in stage.gateway.stderr(), 5, "the addresses"
+        )
