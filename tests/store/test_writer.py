@@ -1,5 +1,6 @@
 """The writer never lets anybody wait, and loses nothing that it does not count."""
 
+import contextlib
 import logging
 import sqlite3
 from pathlib import Path
@@ -21,10 +22,8 @@ def a_writer(path: Path, **plan: object) -> Writer:
 
 
 def ids(path: Path) -> list[str]:
-    with sqlite3.connect(path) as connection:
-        found = [row[0] for row in connection.execute("SELECT id FROM exchanges ORDER BY number")]
-    connection.close()
-    return found
+    with contextlib.closing(sqlite3.connect(path)) as connection:  # Also where there is no table yet.
+        return [row[0] for row in connection.execute("SELECT id FROM exchanges ORDER BY number")]
 
 
 def ids_or_none(path: Path) -> list[str] | None:
