@@ -55,13 +55,9 @@ def route_to(url: str, *, upstream: Mapping[str, object] | None = None, **route:
 class Gateway:
     """A gateway that serves ``toml``: upstreams and routes; ``[server]``, ``[admin]`` and ``[log]`` are added here.
 
-    ``server``, ``admin`` and ``log`` are further keys of these tables, ``environment`` further variables, ``tls``
-<<<<<<< HEAD
-    makes the data port speak TLS. Use it as a context manager; entering waits until it is ready, with all its workers.
-=======
+        ``server``, ``admin`` and ``log`` are further keys of these tables, ``environment`` further variables, ``tls``
     makes the data port speak TLS, ``module`` is run in the place of ``gateway``. Use it as a context manager; entering
-    waits until it is ready.
->>>>>>> tidy
+    waits until it is ready, with all its workers.
     """
 
     def __init__(
