@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gateway.server.master import Source
     from gateway.settings import Settings
 
+_BAD_CONFIGURATION = 78
+"""sysexits: EX_CONFIG."""
+
 config_option = click.option(
     "-c",
     "--config",
@@ -27,7 +30,11 @@ config_option = click.option(
 
 
 def served(path: Path) -> tuple["Configuration", "Source"]:
-    """Return what ``path`` configures, as `read_file` does, and how a running gateway reads it again."""
+    """Return what ``path`` configures, and how a running gateway reads it again.
+
+    Prints as `read_file` does, but leaves with a status of its own: whoever starts gateways again must know it (a unit of
+    systemd does), for a bad file does not become right by trying again.
+    """
     from gateway.assemble import read_checked as read
     from gateway.config.problem import ConfigError
     from gateway.server.configuration import Rejected
@@ -44,7 +51,7 @@ def served(path: Path) -> tuple["Configuration", "Source"]:
             raise Rejected(f"{count} problem{'s' if count > 1 else ''}, see the log", str(error)) from error
         return configuration_of(found)
 
-    found = read_checked(path, files=seen)
+    found = read_checked(path, files=seen, status=_BAD_CONFIGURATION)
     return configuration_of(found), Source(read_again, lambda: tuple(map(Path, sorted(seen))))
 
 
@@ -63,7 +70,7 @@ def read_file(path: Path) -> tuple["Settings", "GatewayPlan"]:
     return found.settings, found.plan
 
 
-def read_checked(path: Path, *, files: set[str] | None = None) -> "Checked":
+def read_checked(path: Path, *, files: set[str] | None = None, status: int = 1) -> "Checked":
     """As `read_file`, with the place of every value; ``files`` gets the name of every file that was looked at."""
     from gateway.assemble import read_checked as read
     from gateway.config.problem import ConfigError
@@ -72,7 +79,7 @@ def read_checked(path: Path, *, files: set[str] | None = None) -> "Checked":
         found = read(path, files=files)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(1)
+        sys.exit(status)
     for warning in found.warnings:
         sys.stderr.write(f"{warning}\n")
     return found

@@ -98,25 +98,32 @@ def test_good_file_is_called_good(good: Path) -> None:
     assert "2 routes to 1 upstreams" in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["check", "serve", "routes"])
-def test_broken_file_is_1_with_every_problem_at_its_place(broken: Path, verb: str) -> None:
+@pytest.mark.parametrize(("verb", "status"), [("check", 1), ("serve", 78), ("routes", 1)])
+def test_broken_file_is_told_with_every_problem_at_its_place(broken: Path, verb: str, status: int) -> None:
     """All problems at once on stderr, each with line and column; stdout stays empty, and no traceback comes."""
     done = run(verb, "-c", str(broken))
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (status, "")
     assert "Traceback" not in done.stderr
     for line, word in {3: "listen", 4: "wrkers", 10: "nowhere", 11: "idle", 14: "path"}.items():
         assert re.search(rf"broken\.toml:{line}:\d+: [^\n]*{word}", done.stderr), (line, word, done.stderr)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"[server"], ids=["missing", "not-text", "not-toml"])
-def test_unreadable_file_is_1_and_named(tmp_path: Path, content: bytes | None) -> None:
+def test_unreadable_file_is_78_and_named(tmp_path: Path, content: bytes | None) -> None:
     """A file that is not there, or is no TOML, is said to be so."""
     path = tmp_path / "some.toml"
     if content is not None:
         path.write_bytes(content)
     done = run("serve", "-c", str(path))
-    assert done.returncode == 1
+    assert done.returncode == 78
     assert "some.toml" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_unit_does_not_start_again_what_a_bad_file_ended() -> None:
+    """It would end the same way every two seconds."""
+    unit = (PROJECT / "deploy" / "slowgate.service").read_text()
+    (statuses,) = re.findall(r"^RestartPreventExitStatus=(.*)$", unit, re.M)
+    assert {"2", "78"} <= set(statuses.split())
 
 
 @pytest.mark.parametrize(
