@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.scripted_upstream import Script, ScriptedUpstream, chunk, hang, read_request, reset
 
 from gateway.doctor.facts import BROKEN, LEFT, NOTHING, WAITING, WHOLE
@@ -47,7 +47,7 @@ def test_pieces_have_their_times_and_the_request_its_fields() -> None:
     with ScriptedUpstream([read_request, CHUNKED, chunk(b"a"), 0.2, chunk(b"b"), b"0\r\n\r\n"]) as upstream:
         _, answer = ask(place(upstream), Asking("/x?y", fields=(("A", "1"), ("A", "2"))))
         (first, _), (second, _) = answer.pieces
-        assert 0.15 < second - first < 2 and answer.head_seconds <= first
+        assert 0.15 < second - first < patience(2) and answer.head_seconds <= first
         request = upstream.requests[0]
         assert (request.target, request.all("a"), request.first("host")) == ("/x?y", ["1", "2"], "up.test")
         assert request.first("accept-encoding") is None

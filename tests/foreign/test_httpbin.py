@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+from support.conditions import patience
 from support.gateway_process import Gateway, route_to, toml_table
 from support.httpbin_process import Httpbin
 from support.rude_client import Address, RawResponse, RudeClient
@@ -257,13 +258,13 @@ def test_dripping_body_of_known_length_arrives_as_it_drips(both: Both, target: s
     assert through.body == direct.body
     assert len(through.pieces) == len(direct.pieces) == 6
     late = [at - directly_at for (at, _), (directly_at, _) in zip(through.pieces, direct.pieces, strict=True)]
-    assert max(late) < 0.15
+    assert max(late) < patience(0.15)
 
 
 def test_head_of_a_dripping_answer_waits_as_long_as_httpbin_does(both: Both) -> None:
     """The silence before the head is the upstream's own; the gateway adds none and takes none away."""
     direct, through = both.ask("GET", "/delay/0.5")
-    assert 0.5 <= through.head_seconds < direct.head_seconds + 0.15
+    assert 0.5 <= through.head_seconds < direct.head_seconds + patience(0.15)
 
 
 def test_fields_that_the_gateway_adds_are_the_documented_ones(httpbin: Httpbin, gateway: StartGateway) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from support.conditions import wait_until
+from support.conditions import patience, wait_until
 from support.gateway_process import Gateway, route_to, toml_table
 from support.million import fill_postgres, fill_sqlite
 from support.postgres_process import Postgres
@@ -79,7 +79,7 @@ def test_first_rows_come_while_the_query_runs_and_a_leaver_ends_it(full: Gateway
         assert full.admin("/-/store").json()["exports"] == 1
         before = time.monotonic()
         assert full.admin("/-/healthy").status == 200
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < patience(5)
     wait_until(lambda: full.admin("/-/store").json()["exports"] == 0, 30, "the end of the export")
 
 
