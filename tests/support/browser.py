@@ -72,17 +72,11 @@ class Browser:
         return Visit(self, url, profile)
 
 
-class Visit:
-    """A web page that somebody looks at, as a context manager. Its methods run in the thread of the browser.
+class _Opened:
+    """A page in a profile of its own, as a context manager; ``_open`` says how it begins."""
 
-    What the browser complains of on the way (errors, violations of a policy, what could not be loaded) is kept in
-    ``complaints``; dialogs are answered with yes, and their texts kept in ``dialogs``.
-    """
-
-    def __init__(self, browser: Browser, url: str, profile: dict[str, Any]) -> None:
-        self._browser, self._url, self._profile = browser, url, profile
-        self.complaints: list[str] = []
-        self.dialogs: list[str] = []
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
 
     def __enter__(self) -> Self:
         self._page = self._browser.do(self._open)
@@ -92,11 +86,30 @@ class Visit:
         self._browser.do(self._page.context.close)
 
     def _open(self) -> "Page":
-        page = self._browser._chromium.new_context(**self._profile).new_page()
+        raise NotImplementedError
+
+    def _new_page(self, **profile: Any) -> "Page":
+        page: Page = self._browser._chromium.new_context(**profile).new_page()
         page.set_default_timeout(_WAIT_SECONDS * 1000)
-        page.on(
-            "console", lambda line: self.complaints.append(line.text) if line.type in ("error", "warning") else None
-        )
+        return page
+
+
+class Visit(_Opened):
+    """A web page that somebody looks at, as a context manager. Its methods run in the thread of the browser.
+
+    What the browser complains of on the way (errors, violations of a policy, what could not be loaded) is kept in
+    ``complaints``; dialogs are answered with yes, and their texts kept in ``dialogs``.
+    """
+
+    def __init__(self, browser: Browser, url: str, profile: dict[str, Any]) -> None:
+        super().__init__(browser)
+        self._url, self._profile = url, profile
+        self.complaints: list[str] = []
+        self.dialogs: list[str] = []
+
+    def _open(self) -> "Page":
+        page = self._new_page(**self._profile)
+        page.on("console", self._listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", self._answer)
         page.goto(self._url)
@@ -129,23 +142,16 @@ class Visit:
         return self.do(lambda page: page.evaluate(expression, argument))
 
 
-class Tab:
+class Tab(_Opened):
     """A page that runs a function, as a context manager; what the function reports comes out one by one."""
 
     def __init__(self, browser: Browser, call: list[str]) -> None:
-        self._browser, self._call = browser, call
+        super().__init__(browser)
+        self._call = call
         self._read = 0
 
-    def __enter__(self) -> Self:
-        self._page = self._browser.do(self._open)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._browser.do(self._page.context.close)
-
     def _open(self) -> "Page":
-        page = self._browser._chromium.new_context().new_page()
-        page.set_default_timeout(_WAIT_SECONDS * 1000)
+        page = self._new_page()
         page_url = urljoin(self._call[-1], _PAGE)
         page.route(page_url, lambda route: route.fulfill(content_type="text/html", body="<title>tests</title>"))
         page.goto(page_url)
