@@ -139,6 +139,16 @@ def test_unmet_floor_is_found(tmp_path: Path) -> None:
     assert missed_floors(["flask>=3.1", "click", "flask<4"], lock) == ["flask>=3.1", "click"]
 
 
+def test_pythons_are_the_same_wherever_they_are_named() -> None:
+    """Those of the classifiers are those of the README; the oldest is the floor, and the image has one of them."""
+    names = [each.rpartition(" ")[2] for each in PROJECT["project"]["classifiers"] if "Python :: 3." in each]
+    told = re.search(r"Python (\S+) or newer .*tested with (.+)\.$", (ROOT / "README.md").read_text(), re.M)
+    assert told and re.findall(r"3\.\d+", told[2]) == names == sorted(names, key=Version)
+    floors = {told[1], PROJECT["tool"]["mypy"]["python_version"]}
+    assert floors == {names[0]} and PROJECT["project"]["requires-python"] == f">={names[0]}"
+    assert set(re.findall(r"^FROM python:([\d.]+)", (ROOT / "deploy/Dockerfile").read_text(), re.M)) <= set(names)
+
+
 def test_every_make_command_in_the_readme_exists() -> None:
     """A reader of the README can type its commands: `make run`, `make test` and every other one it names."""
     text = (ROOT / "README.md").read_text()

@@ -32,8 +32,8 @@ config_option = click.option(
 def served(path: Path) -> tuple["Configuration", "Source"]:
     """Return what ``path`` configures, and how a running gateway reads it again.
 
-    Prints as `read_file` does, but leaves with a status of its own: whoever starts gateways again must know it (a unit of
-    systemd does), for a bad file does not become right by trying again.
+    Prints as `read_file` does, but leaves with a status of its own, by which whoever starts gateways again knows a bad
+    file (a unit of systemd does): it does not become right by trying again.
     """
     from gateway.assemble import read_checked as read
     from gateway.config.problem import ConfigError
