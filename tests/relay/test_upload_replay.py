@@ -230,14 +230,14 @@ def test_replay_takes_no_memory_of_its_own() -> None:
 
 def test_stop_that_was_interrupted_waits_when_it_is_asked_again() -> None:
     """The client's socket has one reader, also where a deadline strikes between two attempts."""
-    waiting, ended = Event(), Event()
+    waiting, may_end, ended = Event(), Event(), Event()
 
     class Slow(ResumedBody):
         def pieces(self) -> Iterator[bytes]:
             try:
                 yield from super().pieces()
             finally:
-                gevent.sleep(0.02)
+                may_end.wait()
                 ended.set()
 
     sent = Sent(Slow(b"one", waiting))
@@ -247,6 +247,7 @@ def test_stop_that_was_interrupted_waits_when_it_is_asked_again() -> None:
         sent.upload.stop()
     assert not ended.is_set()
 
+    may_end.set()  # It ends when others have their turn, not before.
     sent.upload.stop()
 
     assert ended.is_set()

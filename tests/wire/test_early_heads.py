@@ -7,7 +7,7 @@ import pytest
 from support.conditions import patience
 from support.rude_client import RawResponse, RudeClient
 from support.scripted_connection import ScriptedConnection
-from support.scripted_upstream import Script, chunk, hang, response
+from support.scripted_upstream import Script, chunk, hang, read_body, response
 from support.stage import LISTENERS, OpenStage, Scene, Stage
 
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nSet-Cookie: a=b\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -228,7 +228,7 @@ ASKS = b'{"messages": [], "stream" : \n true}'
 @pytest.mark.parametrize("pieces", [1, 7])
 def test_body_that_asks_for_a_stream_gets_an_early_head(plain: Stage, pieces: int) -> None:
     """``"stream": true`` is seen however the body comes; grace counts from its last octet."""
-    with plain.scene([0.9, EVENTS], "openai") as scene, plain.client() as client:
+    with plain.scene([read_body, 0.9, EVENTS], "openai") as scene, plain.client() as client:
         answer = post(client, scene.target, ASKS, pieces=pieces, pause=0.08)
         assert_early(answer)
         assert answer.complete and answer.body.endswith(b"\ndata: 1\n\n")

@@ -103,10 +103,11 @@ def test_slow_endpoint_is_overtaken_and_its_connection_closed(
 
     assert (answer.status, answer.body, told(line)) == (200, b"b", (2, "superseded", "won"))
     assert line["endpoint"] == b.upstream.url
-    assert a.closed.acquire(timeout=1.0)
+    assert a.closed.acquire(timeout=patience(1))
     assert_nothing_left(running)
     assert [(row["state"], row["failures"]) for row in shown(running)] == [("available", 0), ("available", 0)]
-    assert [row["first_byte_p95_ms"] >= 60 for row in shown(running)] == [True, False]
+    first, second = (row["first_byte_p95_ms"] for row in shown(running))
+    assert first >= 60 and second < 1000 * patience(0.06)
 
 
 def test_fast_endpoint_is_asked_alone(gateway: StartGateway, services: tuple[Service, Service]) -> None:
@@ -130,7 +131,7 @@ def test_slow_endpoint_that_answers_first_wins(gateway: StartGateway, services: 
     answer, line = ask(running)
 
     assert (answer.body, told(line)) == (b"a", (2, "superseded", "lost"))
-    assert b.closed.acquire(timeout=1.0)
+    assert b.closed.acquire(timeout=patience(1))
     assert_nothing_left(running)
 
 
@@ -196,8 +197,8 @@ def test_client_that_leaves_during_the_race_lets_both_go(
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_until(lambda: b.asked == 1, 5, "the race")
 
-    assert a.closed.acquire(timeout=1.0)
-    assert b.closed.acquire(timeout=1.0)
+    assert a.closed.acquire(timeout=patience(1))
+    assert b.closed.acquire(timeout=patience(1))
     line = running.wait_for_line()
     assert (line["outcome"], told(line)) == ("client_gone", (2, "client_gone", None))
     assert_nothing_left(running)
@@ -213,8 +214,8 @@ def test_total_timeout_ends_both(gateway: StartGateway, services: tuple[Service,
     answer, line = ask(running)
 
     assert (answer.status, line["failure"]) == (504, "total_timeout")
-    assert a.closed.acquire(timeout=1.0)
-    assert b.closed.acquire(timeout=1.0)
+    assert a.closed.acquire(timeout=patience(1))
+    assert b.closed.acquire(timeout=patience(1))
     assert_nothing_left(running)
 
 
@@ -287,7 +288,7 @@ def test_reload_during_a_race_changes_nothing_for_it(gateway: StartGateway, serv
 
     assert (answer.status, answer.body) == (200, b"b")
     assert told(running.wait_for_line()) == (2, "superseded", "won")
-    assert a.closed.acquire(timeout=1.0)
+    assert a.closed.acquire(timeout=patience(1))
     assert_nothing_left(running)
 
 
