@@ -1,5 +1,6 @@
 """Fixtures of all tests: scripted upstreams, gateways, the demo upstream, certificates."""
 
+import gc
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,6 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_WIRE):
             item.add_marker(pytest.mark.wire)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_left_to_the_collector() -> Iterator[None]:
+    """Collect behind each file, so that what its tests left open is told there and not in any other test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
