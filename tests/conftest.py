@@ -37,6 +37,7 @@ def nothing_is_left_to_the_collector() -> Iterator[None]:
     """Collect behind each file, so that what its tests left open is told there and not in any other test."""
     yield
     gc.collect()
+    gc.freeze()  # What has survived is not looked at again: behind the next file that would take most of the time.
 
 
 @pytest.fixture
