@@ -37,6 +37,8 @@ def tls_context(tls: TlsToUpstream) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if tls.min_version == "1.3" else ssl.TLSVersion.TLSv1_2
+    # Some Pythons (3.11.2 of Debian 12) set this by themselves: anybody's cut would look like a clean end (law 3).
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if tls.certificate is not None:
         _show(context, tls.certificate, tls.key)
     context.set_alpn_protocols(["http/1.1"])

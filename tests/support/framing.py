@@ -46,8 +46,10 @@ class Inbox:
                 piece = self._socket.recv(_READ_OCTETS)
             except TimeoutError:
                 raise
-            except ssl.SSLEOFError:
-                self.ended = "ragged"
+            except ssl.SSLError as error:
+                # Python 3.11.2 has no class of its own for what OpenSSL 3 says.
+                ragged = isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"
+                self.ended = "ragged" if ragged else "reset"
             except OSError:
                 self.ended = "reset"
             else:
