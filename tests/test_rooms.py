@@ -48,7 +48,7 @@ ROOMS = {
     # Writes records down and reads them out: SQLite blocks, so calls need threads of gevent's (decision 0018).
     "store": Room(ours=("config", "delivery", "exchange", "observe"), theirs=("sqlalchemy", "gevent")),
     # Sends spans of ended exchanges (decision 0023).
-    "tracing": Room(ours=("delivery", "exchange", "observe"), theirs=("opentelemetry", "gevent")),
+    "tracing": Room(ours=("delivery", "exchange", "observe", "relay.within"), theirs=("opentelemetry", "gevent")),
     "upstream": Room(ours=("exchange",), theirs=("requests", "urllib3")),
     "policy": Room(
         ours=("config", "exchange", "formats", "grammar"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import gevent
 
+from gateway.relay.within import within
+
 _JITTER = 0.1
 """Of an interval, how much longer or shorter it may be: workers, and machines, must not fall into step."""
 
@@ -60,16 +62,11 @@ def _run(check: Check) -> None:
 
 def once(check: Check) -> str | None:
     """Return what is wrong at this moment, within the timeout of ``check``, or None."""
-    timeout = gevent.Timeout(check.timeout_seconds)
-    timeout.start()
     try:
-        return check.ask()
-    except gevent.Timeout as error:
-        if error is not timeout:
-            raise
-        return f"no answer within {check.timeout_seconds:g} s"
+        with within(check.timeout_seconds):
+            return check.ask()
+    except TimeoutError as error:
+        return str(error)
     except Exception as error:
         _log.error("a health check met a defect", exc_info=error)  # It goes on: the next one may not.
         return f"the check itself failed: {type(error).__name__}"
-    finally:
-        timeout.close()

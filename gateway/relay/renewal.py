@@ -7,6 +7,7 @@ from gevent.event import Event
 
 from gateway.exchange.failure import CREDENTIALS_UNAVAILABLE, Failure, FailureError
 from gateway.exchange.lasting import Lasting
+from gateway.relay.within import within
 
 Fetch = Callable[[], tuple[str, float]]
 """Does the I/O; returns a value and how many seconds it holds; raises ``FailureError``."""
@@ -53,22 +54,18 @@ class Renewal:
 
     def _run(self, fetched: Event) -> None:
         began = self._clock()
-        timeout = gevent.Timeout(self._timeout_seconds)
-        timeout.start()
         why = ""
         try:
-            value, lifetime_seconds = self._fetch()
+            with within(self._timeout_seconds):
+                value, lifetime_seconds = self._fetch()
             self._held.take(value, lifetime_seconds, began)
-        except gevent.Timeout as error:
-            if error is not timeout:
-                raise
+        except TimeoutError:
             why = f"no token within {self._timeout_seconds:g} s"
         except FailureError as error:
             why = str(error.failure)
         except Exception as error:
             why = f"the fetch of a token met a defect: {type(error).__name__}"
         finally:
-            timeout.close()
             self._fetched = None
             if why:
                 self._held.fail(why, self._clock())

@@ -9,6 +9,7 @@ import gevent
 from gateway.delivery.courier import Away, Courier, Wording
 from gateway.exchange.failure import FailureError
 from gateway.exchange.trace import Tracing
+from gateway.relay.within import within
 from gateway.tracing.ended import Ended
 from gateway.tracing.otlp import Batch, refused_spans
 
@@ -75,19 +76,13 @@ class Sender(Courier[Ended]):
         return message.octets()
 
     def _answer(self, message: bytes) -> Answer:
-        seconds = self._tracing.place.timeout_seconds
-        timeout = gevent.Timeout(seconds)
-        timeout.start()
         try:
-            return self._post(message)
+            with within(self._tracing.place.timeout_seconds):
+                return self._post(message)
         except FailureError as error:
             raise Away(str(error.failure)) from None
-        except gevent.Timeout as error:
-            if error is not timeout:
-                raise
-            raise Away(f"no answer within {seconds:g} s") from None
-        finally:
-            timeout.close()
+        except TimeoutError as error:
+            raise Away(str(error)) from None
 
     def _patience(self, retry_after: str | None) -> float | None:
         """Return how many seconds the receiver asks us to wait; None where it does not say it in seconds."""
