@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
-from support.conditions import wait_until
+from support.conditions import settled, wait_until
 from support.demo_process import DemoUpstream
 from support.gateway_process import Gateway, toml_table
 from support.nginx_process import Nginx
@@ -105,16 +104,6 @@ def test_cut_answer_is_seen_through_the_chain(chain: BuildChain, place: str, how
         answer = client.get(f"/cut?after=5000&how={how}&delay=50").read_response()
     assert (answer.status, answer.body, answer.complete) == (200, b"." * 5000, False)
     assert way.gateway.wait_for_line(lambda line: line["id"] == answer.first("x-request-id"))["outcome"] == "truncated"
-
-
-def settled(count: Callable[[], int]) -> int:
-    """Return a number that has stopped to change: connections of tests before may be going yet."""
-    number, since = count(), time.monotonic()
-    while time.monotonic() < since + 0.3:
-        time.sleep(0.01)
-        if (now := count()) != number:
-            number, since = now, time.monotonic()
-    return number
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.exchanges import ListedChunks, a_failure, a_reply, a_route, an_attempt, an_exchange
+from support.pieces import three_pieces
 
 from gateway.exchange.failure import (
     BODY_CUT,
@@ -184,16 +185,7 @@ def test_a_chunk_is_not_held_while_the_next_is_waited_for(alone: bool) -> None:
     left = Left()
     left.answered()
     held: list[object] = []
-
-    def chunks() -> Iterator[Any]:
-        for _ in range(3):
-            chunk = memoryview(bytearray(1000))
-            one = weakref.ref(chunk)
-            yield chunk
-            del chunk
-            held.append(one())
-
-    relayed = left.leaving.relayed(None, chunks())
+    relayed = left.leaving.relayed(None, three_pieces(1000, held))
     next(relayed)
     if alone:
         left.leaving.left(GONE)

@@ -1,10 +1,9 @@
 """A body that is read whole before any of it is sent."""
 
-import weakref
-
 import gevent
 import pytest
 from gevent.event import Event
+from support.pieces import three_pieces
 from support.uploads import PATIENCE_SECONDS, ListedBody, Sent
 
 from gateway.exchange.failure import UPLOAD_CUT, Failure, FailureError
@@ -44,12 +43,7 @@ def test_a_piece_is_not_held_while_the_next_is_waited_for() -> None:
 
     class Pieces(ListedBody):
         def pieces(self):  # type: ignore[no-untyped-def]
-            for _ in range(3):
-                piece = memoryview(bytearray(10))
-                one = weakref.ref(piece)
-                yield piece
-                del piece
-                held.append(one())
+            return three_pieces(10, held)
 
     assert Sent(Pieces()).upload.collect(30) == bytes(30)
     assert held == [None] * 3

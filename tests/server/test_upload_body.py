@@ -8,6 +8,7 @@ import gevent
 import gevent.socket
 import pytest
 from gunicorn.config import Config
+from support.pieces import received_into
 
 from gateway.exchange.failure import FailureError
 from gateway.server.request import ExactParser, ExactRequest, Limits
@@ -74,12 +75,7 @@ class Bulk(Torrent):
 
     def recvmsg_into(self, buffers: list[memoryview]) -> tuple[int, list[Any], int, None]:
         self.run_reads += 1
-        filled = 0
-        for buffer in buffers:
-            some = self.recv(len(buffer))
-            buffer[: len(some)] = some
-            filled += len(some)
-        return filled, [], 0, None
+        return received_into(buffers, self.recv)
 
 
 @pytest.fixture

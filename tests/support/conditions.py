@@ -47,3 +47,21 @@ def wait_until(condition: Callable[[], T], timeout: float = 5.0, what: str = "th
         if late and time.monotonic() >= began + patience(timeout):
             raise AssertionError(f"waited {timeout:g} s in vain for {what}; last seen: {value!r}")
         time.sleep(_STEP_SECONDS)
+
+
+def stays(condition: Callable[[], bool], seconds: float) -> bool:
+    """Return whether ``condition`` holds for ``seconds``."""
+    until = time.monotonic() + seconds
+    while condition():
+        if time.monotonic() > until:
+            return True
+        time.sleep(_STEP_SECONDS)
+    return False
+
+
+def settled(count: Callable[[], int], seconds: float = 0.3) -> int:
+    """Return a number that has stayed the same for ``seconds``: what tests before left behind may be going yet."""
+    while True:
+        number = count()
+        if stays(lambda number=number: count() == number, seconds):  # type: ignore[misc]
+            return number

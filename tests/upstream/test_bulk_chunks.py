@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import cast
 
 import pytest
+from support.pieces import received_into
 from upstream.attempts import Moments
 
 from gateway.exchange.attempt import Attempt
@@ -36,12 +37,7 @@ class Torrent:
         return self._octets[self._at - size : self._at]
 
     def recvmsg_into(self, buffers: list[memoryview]) -> tuple[int, list[object], int, None]:
-        filled = 0
-        for buffer in buffers:
-            some = self.recv(len(buffer))
-            buffer[: len(some)] = some
-            filled += len(some)
-        return filled, [], 0, None
+        return received_into(buffers, self.recv)
 
     def setsockopt(self, *option: object) -> None:
         """Nothing: where a connection ends in a reset is looked at elsewhere."""

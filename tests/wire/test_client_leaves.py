@@ -2,12 +2,11 @@
 
 import contextlib
 import itertools
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.conditions import wait_until
+from support.conditions import stays, wait_until
 from support.gateway_process import Gateway, route_to
 from support.kernel import attempts_at, blackhole, unread_octets
 from support.rude_client import RudeClient
@@ -88,16 +87,6 @@ def sent_more_than_the_upstream_takes(client: RudeClient, scene: Scene) -> None:
     port = scene.gateway.address[1]
     while not stays(lambda: unread_octets(port) > 0, 0.1):
         client.send(bytes(65_536))
-
-
-def stays(condition: Callable[[], bool], seconds: float) -> bool:
-    """Return whether ``condition`` holds for ``seconds``."""
-    until = time.monotonic() + seconds
-    while condition():
-        if time.monotonic() > until:
-            return True
-        time.sleep(0.01)
-    return False
 
 
 PHASES: dict[str, tuple[object, Callable[[RudeClient, Scene], None]]] = {

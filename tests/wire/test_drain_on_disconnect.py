@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.conditions import patience, wait_until
+from support.conditions import patience, stays, wait_until
 from support.gateway_process import Gateway, Line, route_to
 from support.kernel import unread_octets_from
 from support.rude_client import RudeClient
 from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import Script, ScriptedUpstream, chunk, hang, play, read_request, reset
 from support.stage import OpenStage, Scene, Stage
-from wire.test_client_leaves import CHUNKED, MANNERS, stays
+from wire.test_client_leaves import CHUNKED, MANNERS
 
 ROUTES = {
     "drain": {"stream": {"on_disconnect": "drain"}},
