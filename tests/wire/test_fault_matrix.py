@@ -52,7 +52,7 @@ names the fault, which it does not for an upstream that speaks no HTTP. What bre
 BODIES = {"GET": b"", "POST small": b"hello", "POST large": bytes(range(256)) * 1024}
 REQUESTS = {"any": list(BODIES), "kept": ["GET", "POST small"], "large": ["POST large"]}
 SETTINGS = {
-    "defaults.timeouts": {"connect": "300ms", "first_byte": "500ms", "idle": "500ms", "min_rate": "1KiB/1s"},
+    "defaults.timeouts": {"connect": "300ms", "first_byte": "700ms", "idle": "900ms", "min_rate": "1KiB/1s"},
     "defaults.retry": {
         "attempts": 2,
         "on": ["connect", "reset", "timeout", 503],
