@@ -10,14 +10,15 @@ from support.scripted_connection import ScriptedConnection
 from support.scripted_upstream import Script, chunk, hang
 from support.stage import LISTENERS, OpenStage, Scene, Stage
 
-LIMIT_SECONDS = 0.4
+LIMIT_SECONDS = 0.8
 SLACK_SECONDS = 0.5
+TICKS = 15
 OFF = {"connect": "off", "first_byte": "off", "idle": "off", "total": "off", "write": "off", "upload": "off"}
-ROUTES = {name: {"timeouts": {**OFF, name: "400ms"}} for name in ("first_byte", "idle", "total", "upload")}
+ROUTES = {name: {"timeouts": {**OFF, name: "800ms"}} for name in ("first_byte", "idle", "total", "upload")}
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-SERVER = {"head_timeout": "400ms", "keepalive_timeout": "400ms"}
+SERVER = {"head_timeout": "800ms", "keepalive_timeout": "800ms"}
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def assert_cut(response: RawResponse, scene: Scene, code: str) -> None:
 def ticking(connection: ScriptedConnection) -> None:
     """A chunk every 100 ms, longer than any limit here."""
     connection.send(CHUNKED)
-    for _ in range(10):
+    for _ in range(TICKS):
         connection.send(chunk(b"tick"))
         connection.pause(0.1)
     connection.send(chunk(b""))
@@ -61,7 +62,7 @@ def ticking(connection: ScriptedConnection) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    [hang, [*[b"HTTP/1.1 102 Processing\r\n\r\n", 0.1] * 8], [b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n", 0.1] * 8]],
+    [hang, [*[b"HTTP/1.1 102 Processing\r\n\r\n", 0.1] * TICKS], [b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n", 0.1] * TICKS]],
     ids=["silent", "only-interim", "dripping-head"],
 )
 def test_upstream_without_a_head_in_time_is_504(stage: Stage, script: Script) -> None:
@@ -73,7 +74,7 @@ def test_upstream_without_a_head_in_time_is_504(stage: Stage, script: Script) ->
 def test_first_byte_does_not_limit_the_body(stage: Stage) -> None:
     """Once the head is there, ``first_byte`` is over."""
     with stage.scene(ticking, "first_byte") as scene, stage.client() as client:
-        assert client.get(scene.target).read_response().body == b"tick" * 10
+        assert client.get(scene.target).read_response().body == b"tick" * TICKS
         assert scene.line()["outcome"] == "complete"
 
 
@@ -88,7 +89,7 @@ def test_upstream_that_speaks_now_and_then_is_not_idle(stage: Stage) -> None:
     """``idle`` begins anew with each chunk."""
     with stage.scene(ticking, "idle") as scene, stage.client() as client:
         response = client.get(scene.target).read_response()
-        assert response.complete and response.body == b"tick" * 10
+        assert response.complete and response.body == b"tick" * TICKS
         assert scene.line()["outcome"] == "complete"
 
 
