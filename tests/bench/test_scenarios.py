@@ -7,12 +7,13 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bench import machine
-from bench.load import accounting, bodies, holding, leaving, listeners, side_by_side
+from bench.load import accounting, bodies, holding, leaving, listeners, placing, side_by_side
 from bench.load.target import Target, upstream_process
 from bench.load.upstream import SMALL_BODY
 from bench.load.wire import connected, must_be_ok, request, small_answer, some, told
@@ -112,6 +113,35 @@ def test_upstream_counts_a_stream_until_its_client_is_gone(upstream: Target) -> 
         early.sendall(request("/events/0/1000000/60000000"))
         wait_until(lambda: told(upstream, "/-/open") == before + 2, 5, "both streams")
     wait_until(lambda: told(upstream, "/-/open") == before, 5, "the end of both")
+
+
+def test_streams_keep_the_distance_that_they_ask_for(upstream: Target) -> None:
+    """However long a target takes to open one after the other: events that come together cost less."""
+    with connected(upstream) as connection:
+        while not 0.5 < time.monotonic() % 1 < 0.6:
+            time.sleep(0.01)
+        connection.sendall(request("/events/1/1000000/100000"))
+        octets = b""
+        while b"data: " not in octets:
+            octets += some(connection)
+    stamp = int(octets.partition(b"data: ")[2].split()[0])
+    assert 0.1 <= stamp / 1e9 % 1 < 0.5
+
+
+def test_target_has_a_processor_of_its_own_and_is_let_go_again(upstream: Target, tmp_path: Path) -> None:
+    """All of its threads; what is around it runs on the others."""
+    everywhere = os.sched_getaffinity(0)
+    if len(everywhere) < 2:
+        pytest.skip("one processor")
+    with upstream_process(free_port(), tmp_path) as target:
+        with placing.apart(target, upstream):
+            own, around = os.sched_getaffinity(target.pid), os.sched_getaffinity(upstream.pid)
+            assert len(own) == 1 and own | around == everywhere and not own & around
+            assert os.sched_getaffinity(0) == around
+        for pid in (0, target.pid, upstream.pid):
+            assert os.sched_getaffinity(pid) == everywhere
+        with placing.apart(upstream, upstream):
+            assert os.sched_getaffinity(upstream.pid) == everywhere
 
 
 def test_streams_that_stay_open_are_told_as_leaked(upstream: Target, monkeypatch: pytest.MonkeyPatch) -> None:

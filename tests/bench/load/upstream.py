@@ -4,8 +4,8 @@
     GET /bulk/MIB                   so many MiB with a length
     GET /chunked/MIB                the same in chunks of 64 KiB
     POST anything                   reads the body, a length or chunks, and says how many octets came
-    GET /events/COUNT/PACE/AFTER    head at once, then COUNT events (0: no end), PACE µs apart, the first after AFTER µs
-    GET /late/COUNT/PACE/AFTER      the same, but the head comes with the first event
+    GET /events/COUNT/PACE/AFTER    head at once, then COUNT events (0: no end), each AFTER µs into a PACE of the clock
+    GET /late/COUNT/PACE/AFTER      head with the first event, after AFTER µs, then events PACE µs apart
     GET /hold                       head and one event, then one whenever told
     GET /-/say                      tells the held streams so; says how many there are
     GET /-/open                     says how many streams are open
@@ -146,11 +146,15 @@ class Upstream:
         elif word in ("events", "late"):
             count, pace_us, after_us = map(int, numbers)
             self._streams.add(connection)
-            connection.pace = (count or sys.maxsize, pace_us * 1000)
-            connection.head = _STREAM_HEAD if word == "late" else b""
-            self._schedule(connection, time.monotonic_ns() + after_us * 1000)
+            pace_ns, begin_ns = pace_us * 1000, time.monotonic_ns()
+            connection.pace = (count or sys.maxsize, pace_ns)
             if word == "events":
                 connection.sock.send(_STREAM_HEAD)
+                # Streams keep the distance that they ask for, however long a proxy takes to open one after the other.
+                begin_ns += pace_ns - begin_ns % pace_ns
+            else:
+                connection.head = _STREAM_HEAD
+            self._schedule(connection, begin_ns + after_us * 1000)
         elif word == "hold":
             self._streams.add(connection)
             self._held.add(connection)
