@@ -144,6 +144,16 @@ def test_target_has_a_processor_of_its_own_and_is_let_go_again(upstream: Target,
             assert os.sched_getaffinity(upstream.pid) == everywhere
 
 
+def test_target_that_ended_leaves_the_others_free(upstream: Target, tmp_path: Path) -> None:
+    """What is measured after a failure is measured like what was before it."""
+    everywhere = os.sched_getaffinity(0)
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(upstream_process(free_port(), tmp_path))
+        with placing.apart(target, upstream):
+            stack.close()
+    assert os.sched_getaffinity(0) == os.sched_getaffinity(upstream.pid) == everywhere
+
+
 def test_streams_that_stay_open_are_told_as_leaked(upstream: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """A storm after which the upstream still has streams says how many."""
     monkeypatch.setattr(leaving, "_RELEASE_SECONDS", 0.1)

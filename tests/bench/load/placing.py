@@ -1,9 +1,9 @@
 """Which processors a target and what is around it run on."""
 
 import contextlib
+import glob
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from bench.load import accounting
 from bench.load.target import Target
@@ -30,9 +30,9 @@ def apart(target: Target, upstream: Target) -> Iterator[None]:
         _keep((*accounting.tree(target.pid), *around), everywhere)
 
 
-def _keep(pids: tuple[int, ...] | list[int], processors: set[int]) -> None:
-    """Let every thread of ``pids`` run on ``processors`` only."""
+def _keep(pids: Iterable[int], processors: set[int]) -> None:
+    """Let every thread of ``pids`` run on ``processors`` only. What has ended by now has none."""
     for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(ProcessLookupError):  # it ended just now
-                os.sched_setaffinity(int(thread.name), processors)
+        for thread in glob.iglob(f"/proc/{pid}/task/*"):
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(os.path.basename(thread)), processors)
